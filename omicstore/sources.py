@@ -1,0 +1,316 @@
+"""The study file: which upstream file is what."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from omicstore.errors import StudyError, UnknownNameError
+from omicstore.modalities import get_modality
+
+__all__ = ["FORMATS", "REFERENCE_FORMATS", "Reference", "Sampling", "Source", "Study", "load_study"]
+
+#: Formats a source may have; `omicstore.readers` has one module for each family.
+FORMATS: tuple[str, ...] = (
+    "matrix",
+    "xena-matrix",
+    "xena-clinical",
+    "xena-survival",
+    "firehose-rnaseqv2",
+    "firehose-rppa",
+    "firehose-mirnaseq",
+    "firehose-clinical",
+    "mcat-table",
+    "clinical-table",
+    "tcga-cdr",
+    "reports",
+    "patches-h5",
+)
+
+REFERENCE_FORMATS: tuple[str, ...] = ("xena-probemap", "hgnc", "probe-table", "tcga-tss", "metabolite-table")
+
+#: Formats whose files hold tables of patients, so they need neither modality nor unit.
+TABLE_FORMATS = ("xena-clinical", "xena-survival", "firehose-clinical", "clinical-table", "tcga-cdr")
+
+MODALITY_OF_FORMAT = {
+    "firehose-rnaseqv2": "rna",
+    "firehose-rppa": "prot",
+    "firehose-mirnaseq": "mirna",
+    "reports": "report",
+    "patches-h5": "patches",
+}
+
+UPSTREAM_FITS = ("none", "per_cohort", "all_samples", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One upstream file and what is known of it.
+
+    Attributes
+    ----------
+    path
+        The file, or the folder for formats that have one file per slide.
+    format
+        One of `FORMATS`.
+    modality, cohort, unit, platform
+        What the file measures, in whom, in which unit (an expression such as ``log2(tpm+0.001)``), on which array.
+        A table of patients of several cohorts has no cohort.
+    id
+        The id column; the first one where absent.
+    select, drop
+        Feature columns or rows to keep or to leave out: names, or regular expressions that are searched.
+    missing
+        Extra tokens that stand for a missing value.
+    orientation
+        ``features_in_rows`` or ``features_in_columns``; guessed where absent.
+    keep_probes
+        Store probe-level methylation too.
+    labels
+        Task name to column.
+    text
+        The text column of a report table.
+    upstream_fit
+        Over which samples the upstream normalisation was fitted: one of `UPSTREAM_FITS`.
+    """
+
+    path: Path
+    format: str
+    modality: str | None = None
+    cohort: str | None = None
+    unit: str | None = None
+    platform: str | None = None
+    id: str | None = None
+    select: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    orientation: str | None = None
+    keep_probes: bool = False
+    labels: dict[str, str] = field(default_factory=dict)
+    text: str | None = None
+    upstream_fit: str | None = None
+    url: str | None = None
+    sha256: str | None = None
+    licence: str | None = None
+
+    @property
+    def is_table(self) -> bool:
+        """Whether this is a table of patients rather than measurements."""
+        return self.format in TABLE_FORMATS
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A reference table: genes, symbols, probes, sites or metabolites."""
+
+    kind: str
+    path: Path
+    format: str
+    platform: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How ids become samples and patients where there is no barcode grammar.
+
+    Attributes
+    ----------
+    path
+        A table with the columns column, sample_id, patient_id, cohort, sample_type; or None.
+    origin
+        ``id`` (each id is its own patient and sample) or ``column`` (`pattern` finds patient and type).
+    pattern
+        A regular expression with the groups ``patient`` and ``type``.
+    types
+        What ``type`` stands for.
+    cohort, sample_type
+        Of every sample, where the pattern does not say.
+    tissue
+        A regular expression whose first group, searched in the id, is the tissue.
+    """
+
+    path: Path | None = None
+    origin: str | None = None
+    pattern: str | None = None
+    types: dict[str, str] = field(default_factory=dict)
+    cohort: str | None = None
+    sample_type: str | None = None
+    tissue: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The study section of params.yaml, checked, with paths resolved.
+
+    Attributes
+    ----------
+    dataset
+        The programme or collection, e.g. ``tcga``.
+    cohorts
+        The cohorts to build, upper case, in the order of the file.
+    sources
+        The files, in the order of precedence.
+    references
+        The reference tables; several may have the kind ``probes``.
+    samples
+        How ids become samples, for programmes without barcodes.
+    simulated
+        Whether the data was made by `omicstore simulate`.
+    root
+        The folder that relative paths are relative to.
+    """
+
+    dataset: str
+    cohorts: tuple[str, ...]
+    sources: tuple[Source, ...]
+    references: tuple[Reference, ...] = ()
+    samples: Sampling | None = None
+    simulated: bool = False
+    root: Path = Path()
+
+    def sources_of(self, cohort: str) -> tuple[Source, ...]:
+        """Return the sources that a cohort's build reads: its own, and those of no particular cohort."""
+        return tuple(s for s in self.sources if s.cohort in (None, cohort))
+
+    def reference(self, kind: str) -> Reference | None:
+        """Return the first reference of a kind, or None."""
+        return next((r for r in self.references if r.kind == kind), None)
+
+
+def load_study(path: Path) -> Study:
+    """Read the study section of a params.yaml or of a study file.
+
+    Parameters
+    ----------
+    path
+        A YAML file with a mapping ``study``. Relative paths in it are relative to its folder.
+
+    Raises
+    ------
+    StudyError
+        If the file is absent or not YAML, or the section is wrong; the message says where.
+    UnknownNameError
+        If a format, modality or key is mistyped; the message names the nearest ones.
+    """
+    try:
+        body = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StudyError(f"{path} does not exist", expected="a params.yaml or a study file", run="omicstore init DIR --sources FILE") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(body, dict) or not isinstance(body.get("study"), dict):
+        raise StudyError(f"{path} has no section 'study'", expected="a mapping 'study' with dataset, cohorts and sources")
+    return _study(body["study"], path)
+
+
+def _study(section: dict[str, Any], path: Path) -> Study:
+    root = path.parent
+    known = ("dataset", "cohorts", "references", "sources", "samples", "simulated")
+    _check_keys(section, known, f"{path}, study")
+    raw_sources = section.get("sources")
+    if not isinstance(raw_sources, list) or not raw_sources:
+        raise StudyError(f"{path}: study.sources is empty", expected="a list with one entry per file")
+    sources = tuple(_source(entry, root, f"{path}, study.sources[{i}]") for i, entry in enumerate(raw_sources))
+    cohorts = section.get("cohorts") or sorted({s.cohort for s in sources if s.cohort})
+    cohorts = tuple(str(c).upper() for c in cohorts)
+    if not cohorts:
+        raise StudyError(f"{path}: no cohort is named in study.cohorts or in a source", expected="study.cohorts: [NAME]")
+    if len(set(cohorts)) != len(cohorts):
+        raise StudyError(f"{path}: study.cohorts names a cohort twice: {', '.join(cohorts)}")
+    for i, source in enumerate(sources):
+        if source.cohort is None and not source.is_table:
+            raise StudyError(f"{path}, study.sources[{i}]: {source.path.name} has no cohort", expected="cohort: NAME")
+    return Study(
+        dataset=str(section.get("dataset", "study")),
+        cohorts=cohorts,
+        sources=sources,
+        references=tuple(_references(section.get("references") or {}, root, path)),
+        samples=_sampling(section["samples"], root, path) if section.get("samples") else None,
+        simulated=bool(section.get("simulated", False)),
+        root=root,
+    )
+
+
+def _source(entry: Any, root: Path, where: str) -> Source:
+    if not isinstance(entry, dict):
+        raise StudyError(f"{where}: {entry!r} is not a mapping", expected="path, format, modality, cohort, unit")
+    names = [f.name for f in fields(Source)]
+    _check_keys(entry, names, where)
+    if "format" not in entry or "path" not in entry:
+        raise StudyError(f"{where} has no {'format' if 'path' in entry else 'path'}", expected="at least path and format")
+    if entry["format"] not in FORMATS:
+        raise UnknownNameError(f"format in {where}", str(entry["format"]), FORMATS)
+    values = dict(entry)
+    values["path"] = _resolve(root, entry["path"])
+    for key in ("select", "drop", "missing"):
+        value = entry.get(key) or ()
+        values[key] = (value,) if isinstance(value, str) else tuple(str(v) for v in value)
+    values["cohort"] = str(entry["cohort"]).upper() if entry.get("cohort") else None
+    modality = entry.get("modality") or MODALITY_OF_FORMAT.get(entry["format"])
+    values["modality"] = get_modality(modality).name if modality else None
+    source = Source(**values)
+    if source.modality is None and not source.is_table:
+        raise StudyError(f"{where}: {source.path.name} has no modality", expected="modality: rna, meth, prot, ...")
+    if source.upstream_fit is not None and source.upstream_fit not in UPSTREAM_FITS:
+        raise UnknownNameError(f"upstream_fit in {where}", source.upstream_fit, UPSTREAM_FITS)
+    kind = get_modality(source.modality).kind if source.modality else None
+    if kind == "matrix" and source.unit is None:
+        raise StudyError(f"{where}: {source.path.name} has no unit", expected="unit: tpm, log2(tpm+1), beta, ...")
+    if source.orientation not in (None, "features_in_rows", "features_in_columns"):
+        raise UnknownNameError(f"orientation in {where}", source.orientation, ("features_in_rows", "features_in_columns"))
+    return source
+
+
+def _references(section: dict[str, Any], root: Path, path: Path) -> list[Reference]:
+    kinds = ("genes", "symbols", "probes", "sites", "metabolites", "masks")
+    _check_keys(section, kinds, f"{path}, study.references")
+    found = []
+    for kind, entries in section.items():
+        for entry in entries if isinstance(entries, list) else [entries]:
+            where = f"{path}, study.references.{kind}"
+            _check_keys(entry, ("path", "format", "platform"), where)
+            if entry.get("format") not in REFERENCE_FORMATS:
+                raise UnknownNameError(f"format in {where}", str(entry.get("format")), REFERENCE_FORMATS)
+            found.append(Reference(kind, _resolve(root, entry["path"]), entry["format"], entry.get("platform")))
+    return found
+
+
+def _sampling(section: dict[str, Any], root: Path, path: Path) -> Sampling:
+    where = f"{path}, study.samples"
+    _check_keys(section, ("path", "from", "patient", "pattern", "types", "cohort", "sample_type", "tissue"), where)
+    cohort = str(section["cohort"]).upper() if section.get("cohort") else None
+    if "path" in section:
+        return Sampling(path=_resolve(root, section["path"]), cohort=cohort)
+    if section.get("from") not in ("id", "column"):
+        raise StudyError(f"{where}: from is {section.get('from')!r}", expected="from: id or from: column, or path: samples.csv")
+    tissue = section.get("tissue")
+    return Sampling(
+        origin=section["from"],
+        pattern=section.get("pattern"),
+        types={str(k): str(v) for k, v in (section.get("types") or {}).items()},
+        cohort=cohort,
+        sample_type=section.get("sample_type"),
+        tissue=tissue.get("pattern") if isinstance(tissue, dict) else None,
+    )
+
+
+def _resolve(root: Path, path: str) -> Path:
+    # Not Path.resolve: links stay links, and a relative study stays relative to where it is opened from.
+    return Path(os.path.normpath(root / path))  # noqa: TID251 - pathlib has no lexical normalisation
+
+
+def _check_keys(section: Any, known: Any, where: str) -> None:
+    if not isinstance(section, dict):
+        raise StudyError(f"{where}: {section!r} is not a mapping")
+    for key in section:
+        if key not in known:
+            raise UnknownNameError(f"key in {where}", str(key), known)
+
+
+def with_path(source: Source, path: Path) -> Source:
+    """Return the same source at another path."""
+    return replace(source, path=path)

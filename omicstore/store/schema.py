@@ -1,0 +1,111 @@
+"""The columns of every table in a store: ``omicstore.store/1``.
+
+Every table is written sorted by its key, with exactly these columns in this order and these types.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+__all__ = ["FEATURES", "FORMAT", "LABELS", "OUTCOMES", "PATIENTS", "PROFILES", "PROVENANCE", "REPORTS", "TABLES", "Table"]
+
+FORMAT = "omicstore.store/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table's columns, the columns that make its key, and those that are no part of the release id."""
+
+    name: str
+    columns: dict[str, Any]
+    key: tuple[str, ...]
+    unhashed: tuple[str, ...] = ()
+
+    def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return `frame` with exactly this table's columns and types, missing ones null, sorted by the key."""
+        have = set(frame.columns)
+        columns = [
+            pl.col(name).cast(dtype) if name in have else pl.lit(None, dtype=dtype).alias(name)
+            for name, dtype in self.columns.items()
+        ]
+        return frame.select(columns).sort(list(self.key), nulls_last=True)
+
+
+S, F, I, B = pl.String, pl.Float64, pl.Int64, pl.Boolean
+
+#: One row per patient that has a profile or a report in the study.
+PATIENTS = Table(
+    "patients",
+    {
+        "patient_id": S, "cohort": S, "dataset": S, "site": S, "sex": S, "age_years": F, "race": S, "ethnicity": S,
+        "stage": S, "grade": S, "histology": S, "tissue": S, "diagnosis_year": I, "vital_status": S,
+        "extra": S,        # canonical JSON of further clinical columns, or null
+    },
+    ("cohort", "patient_id"),
+)  # fmt: skip
+
+#: Follow-up: one row per patient and endpoint (OS, DSS, PFI, DFI).
+OUTCOMES = Table(
+    "outcomes",
+    {"patient_id": S, "cohort": S, "endpoint": S, "time_days": F, "event": pl.Int8, "source": S, "disagrees": S},
+    ("cohort", "patient_id", "endpoint"),
+)
+
+#: Labels for classification; `sample_id` is null where the label is the patient's.
+LABELS = Table(
+    "labels",
+    {"patient_id": S, "sample_id": S, "cohort": S, "task": S, "label": S, "source": S, "derived_from": S},
+    ("cohort", "patient_id", "sample_id", "task", "source"),
+)
+
+#: The sample map: one row per measured column of every source file, chosen or not.
+PROFILES = Table(
+    "profiles",
+    {
+        "profile_id": S, "sample_id": S, "patient_id": S, "cohort": S, "modality": S, "raw_id": S, "source_id": S,
+        "sample_type": S, "sample_type_code": S, "sample_type_inferred": B, "vial": S, "portion": S, "analyte": S,
+        "plate": S, "center": S, "platform": S, "site": S, "ffpe": B,
+        "chosen": B, "reason": S, "content_hash": S, "n_features": I, "n_missing": I,
+        "nearest_profile": S, "nearest_r": F,      # the most similar profile of another patient
+    },
+    ("cohort", "modality", "sample_id", "profile_id"),
+    unhashed=("nearest_profile", "nearest_r"),     # a matrix product's last digits depend on the machine
+)  # fmt: skip
+
+#: One row per source file (and cohort that took rows from it).
+PROVENANCE = Table(
+    "provenance",
+    {
+        "source_id": S, "cohort": S, "modality": S, "name": S, "path": S, "sha256": S, "bytes": I, "reader": S,
+        "unit_in": S, "unit": S, "upstream_fit": S, "platform": S, "licence": S,
+        "rows_in": I, "columns_in": I, "profiles_kept": I, "features_kept": I,
+        "drops": S,        # canonical JSON {reason: count}
+        "examples": S,     # canonical JSON {reason: [name, ...]}
+        "warnings": S,     # canonical JSON [sentence, ...]
+    },
+    ("cohort", "modality", "source_id", "name"),
+    unhashed=("path",),
+)  # fmt: skip
+
+#: A matrix's own axis.
+FEATURES = Table(
+    "features",
+    {
+        "feature_id": S, "symbol": S, "entrez": S, "chromosome": S, "start": I, "end": I, "strand": S,
+        "platform": S, "n_probes": I, "n_sources": I, "source_name": S, "kegg": S, "hmdb": S,
+        "quality": S, "suffix": S,
+    },
+    ("feature_id",),
+)  # fmt: skip
+
+REPORTS = Table(
+    "reports",
+    {"patient_id": S, "sample_id": S, "profile_id": S, "text": S, "source": S, "redactions": S},
+    ("patient_id", "profile_id"),
+)
+
+#: The tables of ``catalog/``.
+TABLES: dict[str, Table] = {t.name: t for t in (PATIENTS, OUTCOMES, LABELS, PROFILES, PROVENANCE)}
