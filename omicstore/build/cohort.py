@@ -1,0 +1,113 @@
+"""Build one cohort: read its sources, harmonise them, write its part of the store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from omicstore.build.files import write_if_changed
+from omicstore.build.plan import Planned, load_plan
+from omicstore.build.provenance import Ledger
+from omicstore.harmonize import tables
+from omicstore.harmonize.assay import Assay, Matrix, combine, to_assays
+from omicstore.harmonize.references import References
+from omicstore.modalities import MODALITIES
+from omicstore.readers import read
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from omicstore.readers.table import RawTable
+    from omicstore.sources import Source
+
+__all__ = ["PARTS", "STORE", "build_cohort"]
+
+#: Where the store and the per-cohort records lie below a study's folder.
+STORE = Path("data/store")
+PARTS = Path("data/parts")
+
+
+def build_cohort(root: Path, cohort: str) -> dict[str, Any]:
+    """Build one cohort of the study at `root` from its plan.
+
+    Parameters
+    ----------
+    root
+        The study's folder.
+    cohort
+        A cohort that has been planned.
+
+    Returns
+    -------
+    dict
+        What the cohort holds: the body of ``cohort=<c>/cohort.json``, also written to ``data/parts/<c>.json``.
+    """
+    from omicstore.store.writer import write_cohort
+
+    cohort = cohort.upper()
+    planned = load_plan(root, cohort)
+    work = _CohortBuild(planned, cohort)
+    body = write_cohort(
+        root / STORE,
+        cohort,
+        matrices=work.matrices(),
+        tables=work.tables,
+        reports=work.reports,
+        patches=work.patches,
+    )
+    content = json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+    write_if_changed(root / PARTS / f"{cohort}.json", content)
+    return body
+
+
+class _CohortBuild:
+    """One cohort's way through the readers and the harmonising, one matrix in memory at a time."""
+
+    def __init__(self, planned: Planned, cohort: str) -> None:
+        self.planned, self.cohort, self.study = planned, cohort, planned.study
+        self.refs = References.load(planned.study)
+        self.ledger = Ledger(planned, cohort)
+        self.profiles: list[pl.DataFrame] = []
+        self.tables_raw: list[tuple[int, str, RawTable]] = []
+
+    def matrices(self) -> Iterator[Matrix]:
+        """Yield the cohort's matrices; tables that come out of the same files are kept for later."""
+        order = list(MODALITIES)
+        by_modality: dict[str, list[tuple[int, Source]]] = {}
+        for position, source in enumerate(self.study.sources):
+            if source.modality is None or MODALITIES[source.modality].kind != "matrix":
+                self.tables_raw += [(position, self._id(source), raw) for raw in self._read(source)]
+            else:
+                by_modality.setdefault(source.modality, []).append((position, source))
+        for modality in sorted(by_modality, key=order.index):
+            yield from self._combined(by_modality[modality])
+
+    def _combined(self, sources: list[tuple[int, Source]]) -> Iterator[Matrix]:
+        assays: dict[str, list[Assay]] = {}
+        for position, source in sources:
+            for raw in self._read(source):
+                if raw.kind != "matrix":
+                    self.tables_raw.append((position, self._id(source), raw))
+                    continue
+                for assay in to_assays(raw, self.cohort, self.study, self.refs, self._id(source)):
+                    self.ledger.assay(assay, raw)
+                    assays.setdefault(assay.modality, []).append(assay)
+        for parts in assays.values():
+            matrix = combine(parts)
+            self.ledger.warn(parts[0].source_id, matrix.modality, matrix.warnings)
+            self.profiles.append(matrix.profiles)
+            yield matrix
+
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Return the cohort's catalogue tables; called when the matrices have been written."""
+        raws = [(source_id, raw) for _, source_id, raw in sorted(self.tables_raw, key=lambda entry: entry[0])]
+        return tables.catalogue(raws, self.profiles, self.cohort, self.study, self.refs, self.ledger)
+
+    def _read(self, source: Source) -> list[RawTable]:
+        return read(source, sampling=self.study.samples)
+
+    def _id(self, source: Source) -> str:
+        return self.planned.sha256(source)[:12]

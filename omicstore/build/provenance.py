@@ -1,0 +1,116 @@
+"""One provenance row per source file: what came in, what was kept, what was dropped and why."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from omicstore.store.schema import PROVENANCE
+
+if TYPE_CHECKING:
+    from omicstore.build.plan import Planned
+    from omicstore.harmonize.assay import Assay
+    from omicstore.readers.table import Drops, RawTable
+    from omicstore.sources import Source
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Collects the provenance rows of one cohort's build.
+
+    Parameters
+    ----------
+    planned
+        The cohort's plan.
+    cohort
+        Its name.
+    """
+
+    def __init__(self, planned: Planned, cohort: str) -> None:
+        self._planned, self._cohort = planned, cohort
+        self._rows: list[dict[str, Any]] = []
+
+    def assay(self, assay: Assay, raw: RawTable) -> None:
+        """Record a matrix that came out of a file."""
+        drops = _joined(raw.drops, assay.drops)
+        self._rows.append(
+            self._file(assay.source)
+            | {
+                "modality": assay.modality,
+                "unit_in": assay.unit_in,
+                "unit": assay.unit,
+                "upstream_fit": assay.upstream_fit,
+                "platform": assay.platform,
+                "rows_in": raw.rows_in,
+                "columns_in": raw.columns_in,
+                "profiles_kept": assay.values.shape[0],
+                "features_kept": assay.values.shape[1],
+            }
+            | _notes(drops, [*raw.warnings, *assay.warnings])
+        )
+
+    def table(self, raw: RawTable, kept: int, drops: Drops, warnings: list[str]) -> None:
+        """Record a table of patients, outcomes, labels, reports or slides."""
+        self._rows.append(
+            self._file(raw.source)
+            | {
+                "modality": raw.modality or raw.kind,
+                "upstream_fit": raw.source.upstream_fit,
+                "platform": raw.source.platform,
+                "rows_in": raw.rows_in,
+                "columns_in": raw.columns_in,
+                "profiles_kept": kept,
+                "features_kept": len(raw.frame.columns) - 1 if raw.frame is not None else 0,
+            }
+            | _notes(_joined(raw.drops, drops), [*raw.warnings, *warnings])
+        )
+
+    def warn(self, source_id: str, modality: str, sentences: list[str]) -> None:
+        """Add warnings to the rows of a source that concern a modality."""
+        for row in self._rows:
+            if row["source_id"] == source_id and row["modality"] == modality and sentences:
+                row["warnings"] = _canonical([*json.loads(row["warnings"] or "[]"), *sentences])
+
+    def frame(self) -> pl.DataFrame:
+        """Return the rows, in the columns of the provenance table."""
+        return PROVENANCE.conform(pl.DataFrame(self._rows, infer_schema_length=None))
+
+    def _file(self, source: Source) -> dict[str, Any]:
+        sha = self._planned.sha256(source)
+        root = self._planned.study.root
+        return {
+            "source_id": sha[:12],
+            "cohort": self._cohort,
+            "name": source.path.name,
+            "path": source.url or Path(os.path.relpath(source.path, root)).as_posix(),
+            "sha256": sha,
+            "bytes": self._planned.bytes(source),
+            "reader": source.format,
+            "licence": source.licence,
+        }
+
+
+def _joined(first: Drops, second: Drops) -> Drops:
+    from omicstore.readers.table import Drops
+
+    both = Drops()
+    both.update(first)
+    both.update(second)
+    return both
+
+
+def _notes(drops: Drops, warnings: list[str]) -> dict[str, str | None]:
+    return {
+        "drops": _canonical(dict(drops.counts)) if drops.counts else None,
+        "examples": _canonical(drops.examples) if drops.examples else None,
+        "warnings": _canonical(warnings) if warnings else None,
+    }
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,155 @@
+"""Make a new study's folder, ready for ``dvc repro``."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from omicstore.build.files import write_if_changed
+from omicstore.errors import MissingExtraError, OmicstoreError, UsageError
+from omicstore.sources import load_study
+from omicstore.study.defaults import Defaults, choose_defaults
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["create_study", "dvc_yaml", "params_text"]
+
+_IGNORED = "/raw/\n/store/\n/parts/\n/fetched/\n"
+
+_HEADER = """\
+# The one knob of this study: `dvc repro` does the rest (see dvc.yaml for the stages).
+"""
+
+_COMMENTS = {
+    "study": "Which upstream file is what.",
+    "split": "Whole sites go to one fold where there are enough of them, else whole patients; nothing splits a patient.",
+    "train": "The model, what it reads, and the fold whose training rows it is fitted on.",
+    "evaluate": "What is reported on the test part, each beside trivial predictors and with an interval.",
+}
+
+
+def create_study(folder: Path, study_file: Path | None) -> Defaults:
+    """Make `folder` a study: params.yaml, dvc.yaml, data/.gitignore, and a DVC repository.
+
+    Parameters
+    ----------
+    folder
+        Made if absent. It may hold other files, but no params.yaml.
+    study_file
+        A YAML file with a ``study`` section; its relative paths are rewritten. Without it, params.yaml gets an empty
+        section to fill in.
+
+    Returns
+    -------
+    Defaults
+        The split, train and evaluate sections chosen, and why.
+
+    Raises
+    ------
+    UsageError
+        If the folder is a study already.
+    StudyError
+        If the study file is wrong or names a file that is not there.
+    """
+    params = folder / "params.yaml"
+    if params.exists():
+        raise UsageError(f"{params} exists already", expected="a folder without a study", run="choose another folder, or edit that params.yaml")
+    section, defaults = _section(folder, study_file)
+    folder.mkdir(parents=True, exist_ok=True)
+    write_if_changed(folder / "dvc.yaml", dvc_yaml().encode())
+    write_if_changed(folder / "data" / ".gitignore", _IGNORED.encode())
+    write_if_changed(folder / ".gitignore", b"/.omicstore/\n/plan/\n/artifacts/\n/reports/\n/splits/\n")
+    _init_dvc(folder)
+    # Last, because its presence is what makes the folder a study.
+    write_if_changed(params, params_text({"study": section, **defaults.sections}, defaults.reasons).encode())
+    return defaults
+
+
+def _section(folder: Path, study_file: Path | None) -> tuple[dict[str, Any], Defaults]:
+    if study_file is None:
+        return {"dataset": folder.resolve().name, "cohorts": [], "sources": []}, Defaults.empty()
+    study = load_study(study_file)
+    section = yaml.safe_load(study_file.read_text(encoding="utf-8"))["study"]
+    for entry in _paths(section):
+        entry["path"] = _relative(study_file.parent / entry["path"], folder)
+    section["cohorts"] = list(study.cohorts)
+    return section, choose_defaults(study)
+
+
+def _paths(section: dict[str, Any]) -> Iterable[dict[str, Any]]:
+    """Yield every mapping of the section that has a path."""
+    yield from (s for s in section["sources"] if "path" in s)
+    for entries in (section.get("references") or {}).values():
+        yield from entries if isinstance(entries, list) else [entries]
+    if "path" in (section.get("samples") or {}):
+        yield section["samples"]
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+
+
+def dvc_yaml(*, simulated: bool = False) -> str:
+    """Return the text of dvc.yaml; with the stage that makes the demo study's files in front if `simulated`."""
+    here = resources.files("omicstore.study")
+    text = here.joinpath("dvc.yaml").read_text(encoding="utf-8")
+    if simulated:
+        stage = here.joinpath("simulate.yaml").read_text(encoding="utf-8")
+        text = text.replace("stages:\n", f"stages:\n{stage}\n", 1)
+        text = text.replace("    always_changed: true\n", "    always_changed: true\n    deps:\n      - data/raw\n", 1)
+    return text
+
+
+def params_text(sections: dict[str, Any], reasons: dict[str, list[str]]) -> str:
+    """Return params.yaml: each section under a comment that says what it decides and why it is as it is."""
+    parts = [_HEADER]
+    for name, section in sections.items():
+        lines = [f"# {line}" for line in [_COMMENTS[name], *reasons.get(name, [])]]
+        body = yaml.dump({name: section}, Dumper=_Dumper, sort_keys=False, width=200, allow_unicode=True)
+        parts.append("\n".join(lines) + "\n" + body)
+    return "\n".join(parts)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes mappings and lists of plain values on one line, as a person would."""
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:  # noqa: FBT001
+        return super().represent_sequence(tag, sequence, flow_style=all(not isinstance(v, (dict, list)) for v in sequence))
+
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:  # noqa: FBT001
+        entries = mapping.items() if hasattr(mapping, "items") else mapping
+        one_line = "path" in mapping or ("from" in mapping and "to" in mapping)
+        return super().represent_mapping(tag, entries, flow_style=one_line and flow_style is not False)
+
+
+def _init_dvc(folder: Path) -> None:
+    if (folder / ".dvc").is_dir():
+        return
+    try:
+        import dvc  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("dvc", "pipeline") from None
+    command = [sys.executable, "-m", "dvc", "init", "--quiet"]
+    inside = subprocess.run(
+        ["git", "rev-parse", "--show-toplevel"], cwd=folder, capture_output=True, text=True, check=False
+    ) if _has_git() else None
+    if inside is None or inside.returncode != 0:
+        command.append("--no-scm")
+    elif Path(inside.stdout.strip()).resolve() != folder.resolve():
+        command.append("--subdir")
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=os.environ | {"DVC_NO_ANALYTICS": "1"})
+    if done.returncode != 0:
+        raise OmicstoreError(f"dvc init failed in {folder}: {' '.join(done.stderr.split())}", run=f"cd {folder} && dvc init")
+
+
+def _has_git() -> bool:
+    import shutil
+
+    return shutil.which("git") is not None
