@@ -66,7 +66,10 @@ class MissingExtraError(UsageError):
     """A package that only some commands need is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"this needs the package {package}, which is not installed", run=f"pip install 'omicstore[{extra}]'")
+        super().__init__(
+            f"this needs the package {package}, which is not installed",
+            run=f"pip install 'omicstore[{extra}]'",
+        )
 
 
 class UnknownNameError(UsageError):

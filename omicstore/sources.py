@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import yaml
 
 from omicstore.errors import StudyError, UnknownNameError
 from omicstore.modalities import get_modality
+from omicstore.paths import below
 
 __all__ = ["FORMATS", "REFERENCE_FORMATS", "Reference", "Sampling", "Source", "Study", "load_study"]
 
@@ -43,6 +44,8 @@ MODALITY_OF_FORMAT = {
     "reports": "report",
     "patches-h5": "patches",
 }
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 UPSTREAM_FITS = ("none", "per_cohort", "all_samples", "unknown")
 
@@ -199,11 +202,17 @@ def load_study(path: Path) -> Study:
     try:
         body = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise StudyError(f"{path} does not exist", expected="a params.yaml or a study file", run="omicstore init DIR --sources FILE") from None
+        raise StudyError(
+            f"{path} does not exist",
+            expected="a params.yaml or a study file",
+            run="omicstore init DIR --sources FILE",
+        ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise StudyError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(body, dict) or not isinstance(body.get("study"), dict):
-        raise StudyError(f"{path} has no section 'study'", expected="a mapping 'study' with dataset, cohorts and sources")
+        raise StudyError(
+            f"{path} has no section 'study'", expected="a mapping 'study' with dataset, cohorts and sources"
+        )
     return _study(body["study"], path)
 
 
@@ -218,7 +227,9 @@ def _study(section: dict[str, Any], path: Path) -> Study:
     cohorts = section.get("cohorts") or sorted({s.cohort for s in sources if s.cohort})
     cohorts = tuple(str(c).upper() for c in cohorts)
     if not cohorts:
-        raise StudyError(f"{path}: no cohort is named in study.cohorts or in a source", expected="study.cohorts: [NAME]")
+        raise StudyError(
+            f"{path}: no cohort is named in study.cohorts or in a source", expected="study.cohorts: [NAME]"
+        )
     if len(set(cohorts)) != len(cohorts):
         raise StudyError(f"{path}: study.cohorts names a cohort twice: {', '.join(cohorts)}")
     for i, source in enumerate(sources):
@@ -241,11 +252,13 @@ def _source(entry: Any, root: Path, where: str) -> Source:
     names = [f.name for f in fields(Source)]
     _check_keys(entry, names, where)
     if "format" not in entry or "path" not in entry:
-        raise StudyError(f"{where} has no {'format' if 'path' in entry else 'path'}", expected="at least path and format")
+        raise StudyError(
+            f"{where} has no {'format' if 'path' in entry else 'path'}", expected="at least path and format"
+        )
     if entry["format"] not in FORMATS:
         raise UnknownNameError(f"format in {where}", str(entry["format"]), FORMATS)
     values = dict(entry)
-    values["path"] = _resolve(root, entry["path"])
+    values["path"] = below(root, entry["path"])
     for key in ("select", "drop", "missing"):
         value = entry.get(key) or ()
         values[key] = (value,) if isinstance(value, str) else tuple(str(v) for v in value)
@@ -257,11 +270,15 @@ def _source(entry: Any, root: Path, where: str) -> Source:
         raise StudyError(f"{where}: {source.path.name} has no modality", expected="modality: rna, meth, prot, ...")
     if source.upstream_fit is not None and source.upstream_fit not in UPSTREAM_FITS:
         raise UnknownNameError(f"upstream_fit in {where}", source.upstream_fit, UPSTREAM_FITS)
+    if source.sha256 is not None and not (isinstance(source.sha256, str) and _SHA256.fullmatch(source.sha256)):
+        raise StudyError(f"{where}: sha256 is {source.sha256!r}", expected="64 hexadecimal digits, in quotes")
     kind = get_modality(source.modality).kind if source.modality else None
     if kind == "matrix" and source.unit is None:
         raise StudyError(f"{where}: {source.path.name} has no unit", expected="unit: tpm, log2(tpm+1), beta, ...")
     if source.orientation not in (None, "features_in_rows", "features_in_columns"):
-        raise UnknownNameError(f"orientation in {where}", source.orientation, ("features_in_rows", "features_in_columns"))
+        raise UnknownNameError(
+            f"orientation in {where}", source.orientation, ("features_in_rows", "features_in_columns")
+        )
     return source
 
 
@@ -275,7 +292,7 @@ def _references(section: dict[str, Any], root: Path, path: Path) -> list[Referen
             _check_keys(entry, ("path", "format", "platform"), where)
             if entry.get("format") not in REFERENCE_FORMATS:
                 raise UnknownNameError(f"format in {where}", str(entry.get("format")), REFERENCE_FORMATS)
-            found.append(Reference(kind, _resolve(root, entry["path"]), entry["format"], entry.get("platform")))
+            found.append(Reference(kind, below(root, entry["path"]), entry["format"], entry.get("platform")))
     return found
 
 
@@ -284,9 +301,12 @@ def _sampling(section: dict[str, Any], root: Path, path: Path) -> Sampling:
     _check_keys(section, ("path", "from", "patient", "pattern", "types", "cohort", "sample_type", "tissue"), where)
     cohort = str(section["cohort"]).upper() if section.get("cohort") else None
     if "path" in section:
-        return Sampling(path=_resolve(root, section["path"]), cohort=cohort)
+        return Sampling(path=below(root, section["path"]), cohort=cohort)
     if section.get("from") not in ("id", "column"):
-        raise StudyError(f"{where}: from is {section.get('from')!r}", expected="from: id or from: column, or path: samples.csv")
+        raise StudyError(
+            f"{where}: from is {section.get('from')!r}",
+            expected="from: id or from: column, or path: samples.csv",
+        )
     tissue = section.get("tissue")
     return Sampling(
         origin=section["from"],
@@ -296,11 +316,6 @@ def _sampling(section: dict[str, Any], root: Path, path: Path) -> Sampling:
         sample_type=section.get("sample_type"),
         tissue=tissue.get("pattern") if isinstance(tissue, dict) else None,
     )
-
-
-def _resolve(root: Path, path: str) -> Path:
-    # Not Path.resolve: links stay links, and a relative study stays relative to where it is opened from.
-    return Path(os.path.normpath(root / path))  # noqa: TID251 - pathlib has no lexical normalisation
 
 
 def _check_keys(section: Any, known: Any, where: str) -> None:

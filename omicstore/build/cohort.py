@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from omicstore.build.files import write_if_changed
 from omicstore.build.plan import Planned, load_plan
 from omicstore.build.provenance import Ledger
@@ -19,6 +17,8 @@ from omicstore.readers import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import polars as pl
 
     from omicstore.readers.table import RawTable
     from omicstore.sources import Source

@@ -7,17 +7,17 @@ change only when something that the cohort depends on does, so DVC rebuilds that
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omicstore.build.files import FileHashes, write_if_changed
 from omicstore.errors import StudyError, UnknownNameError
+from omicstore.paths import below, relative
 from omicstore.sources import Reference, Sampling, Source, Study, load_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 __all__ = ["BUILD_FORMAT", "Planned", "load_plan", "plan"]
 
@@ -80,21 +80,28 @@ def load_plan(root: Path, cohort: str) -> Planned:
     path = root / "plan" / f"{cohort}.json"
     if not path.is_file():
         known = sorted(p.stem for p in (root / "plan").glob("*.json"))
-        raise UnknownNameError("cohort", cohort, known, run="omicstore plan, after naming it in study.cohorts of params.yaml")
+        raise UnknownNameError(
+            "cohort", cohort, known, run="omicstore plan, after naming it in study.cohorts of params.yaml"
+        )
     body = json.loads(path.read_text(encoding="utf-8"))
     hashes: dict[Path, tuple[str, int]] = {}
     now = FileHashes(root / ".omicstore" / "hashes.json")
 
     def located(entry: dict[str, Any]) -> Path:
-        file = Path(os.path.normpath(root / entry.pop("path")))  # noqa: TID251 - lexical, as in load_study
+        file = below(root, entry.pop("path"))
         found = now.describe(file)
         if found[0] != entry.pop("sha256") or found[1] != entry.pop("bytes"):
-            raise StudyError(f"{file} changed since the plan was made", expected="the file as planned", run="omicstore plan, or dvc repro")
+            raise StudyError(
+                f"{file} changed since the plan was made",
+                expected="the file as planned",
+                run="omicstore plan, or dvc repro",
+            )
         hashes[file] = found
         return file
 
     sources = tuple(
-        Source(path=located(s), **{k: tuple(v) if isinstance(v, list) else v for k, v in s.items()}) for s in body["sources"]
+        Source(path=located(s), **{k: tuple(v) if isinstance(v, list) else v for k, v in s.items()})
+        for s in body["sources"]
     )
     references = tuple(Reference(path=located(r), **r) for r in body["references"])
     samples = body["samples"]
@@ -115,7 +122,7 @@ def load_plan(root: Path, cohort: str) -> Planned:
 def _body(study: Study, cohort: str, root: Path, describe: Callable[[Path], tuple[str, int]]) -> dict[str, Any]:
     def file(path: Path) -> dict[str, Any]:
         sha, size = describe(path)
-        return {"path": Path(os.path.relpath(path, root)).as_posix(), "sha256": sha, "bytes": size}
+        return {"path": relative(path, root), "sha256": sha, "bytes": size}
 
     samples = None
     if study.samples is not None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from omicstore.paths import relative
 from omicstore.store.schema import PROVENANCE
 
 if TYPE_CHECKING:
@@ -87,7 +86,7 @@ class Ledger:
             "source_id": sha[:12],
             "cohort": self._cohort,
             "name": source.path.name,
-            "path": source.url or Path(os.path.relpath(source.path, root)).as_posix(),
+            "path": source.url or relative(source.path, root),
             "sha256": sha,
             "bytes": self._planned.bytes(source),
             "reader": source.format,

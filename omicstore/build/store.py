@@ -30,7 +30,11 @@ def assemble_study(root: Path) -> str:
     study = load_study(root / "params.yaml")
     for cohort in study.cohorts:
         if not (root / PARTS / f"{cohort}.json").is_file():
-            raise StoreError(f"cohort {cohort} has not been built", expected=f"{root / PARTS / cohort}.json", run=f"omicstore build {cohort}")
+            raise StoreError(
+                f"cohort {cohort} has not been built",
+                expected=f"{root / PARTS / cohort}.json",
+                run=f"omicstore build {cohort}",
+            )
     return assemble(root / STORE, study.cohorts, dataset=study.dataset, simulated=study.simulated)
 
 

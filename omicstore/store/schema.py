@@ -10,7 +10,18 @@ from typing import Any
 
 import polars as pl
 
-__all__ = ["FEATURES", "FORMAT", "LABELS", "OUTCOMES", "PATIENTS", "PROFILES", "PROVENANCE", "REPORTS", "TABLES", "Table"]
+__all__ = [
+    "FEATURES",
+    "FORMAT",
+    "LABELS",
+    "OUTCOMES",
+    "PATIENTS",
+    "PROFILES",
+    "PROVENANCE",
+    "REPORTS",
+    "TABLES",
+    "Table",
+]
 
 FORMAT = "omicstore.store/1"
 
@@ -34,14 +45,14 @@ class Table:
         return frame.select(columns).sort(list(self.key), nulls_last=True)
 
 
-S, F, I, B = pl.String, pl.Float64, pl.Int64, pl.Boolean
+S, F, N, B = pl.String, pl.Float64, pl.Int64, pl.Boolean
 
 #: One row per patient that has a profile or a report in the study.
 PATIENTS = Table(
     "patients",
     {
         "patient_id": S, "cohort": S, "dataset": S, "site": S, "sex": S, "age_years": F, "race": S, "ethnicity": S,
-        "stage": S, "grade": S, "histology": S, "tissue": S, "diagnosis_year": I, "vital_status": S,
+        "stage": S, "grade": S, "histology": S, "tissue": S, "diagnosis_year": N, "vital_status": S,
         "extra": S,        # canonical JSON of further clinical columns, or null
     },
     ("cohort", "patient_id"),
@@ -50,7 +61,15 @@ PATIENTS = Table(
 #: Follow-up: one row per patient and endpoint (OS, DSS, PFI, DFI).
 OUTCOMES = Table(
     "outcomes",
-    {"patient_id": S, "cohort": S, "endpoint": S, "time_days": F, "event": pl.Int8, "source": S, "disagrees": S},
+    {
+        "patient_id": S,
+        "cohort": S,
+        "endpoint": S,
+        "time_days": F,
+        "event": pl.Int8,
+        "source": S,
+        "disagrees": S,
+    },
     ("cohort", "patient_id", "endpoint"),
 )
 
@@ -68,7 +87,7 @@ PROFILES = Table(
         "profile_id": S, "sample_id": S, "patient_id": S, "cohort": S, "modality": S, "raw_id": S, "source_id": S,
         "sample_type": S, "sample_type_code": S, "sample_type_inferred": B, "vial": S, "portion": S, "analyte": S,
         "plate": S, "center": S, "platform": S, "site": S, "ffpe": B,
-        "chosen": B, "reason": S, "content_hash": S, "n_features": I, "n_missing": I,
+        "chosen": B, "reason": S, "content_hash": S, "n_features": N, "n_missing": N,
         "nearest_profile": S, "nearest_r": F,      # the most similar profile of another patient
     },
     ("cohort", "modality", "sample_id", "profile_id"),
@@ -79,9 +98,9 @@ PROFILES = Table(
 PROVENANCE = Table(
     "provenance",
     {
-        "source_id": S, "cohort": S, "modality": S, "name": S, "path": S, "sha256": S, "bytes": I, "reader": S,
+        "source_id": S, "cohort": S, "modality": S, "name": S, "path": S, "sha256": S, "bytes": N, "reader": S,
         "unit_in": S, "unit": S, "upstream_fit": S, "platform": S, "licence": S,
-        "rows_in": I, "columns_in": I, "profiles_kept": I, "features_kept": I,
+        "rows_in": N, "columns_in": N, "profiles_kept": N, "features_kept": N,
         "drops": S,        # canonical JSON {reason: count}
         "examples": S,     # canonical JSON {reason: [name, ...]}
         "warnings": S,     # canonical JSON [sentence, ...]
@@ -94,8 +113,8 @@ PROVENANCE = Table(
 FEATURES = Table(
     "features",
     {
-        "feature_id": S, "symbol": S, "entrez": S, "chromosome": S, "start": I, "end": I, "strand": S,
-        "platform": S, "n_probes": I, "n_sources": I, "source_name": S, "kegg": S, "hmdb": S,
+        "feature_id": S, "symbol": S, "entrez": S, "chromosome": S, "start": N, "end": N, "strand": S,
+        "platform": S, "n_probes": N, "n_sources": N, "source_name": S, "kegg": S, "hmdb": S,
         "quality": S, "suffix": S,
     },
     ("feature_id",),

@@ -13,6 +13,7 @@ import yaml
 
 from omicstore.build.files import write_if_changed
 from omicstore.errors import MissingExtraError, OmicstoreError, UsageError
+from omicstore.paths import relative
 from omicstore.sources import load_study
 from omicstore.study.defaults import Defaults, choose_defaults
 
@@ -29,7 +30,7 @@ _HEADER = """\
 
 _COMMENTS = {
     "study": "Which upstream file is what.",
-    "split": "Whole sites go to one fold where there are enough of them, else whole patients; nothing splits a patient.",
+    "split": "Whole sites go to one fold where there are enough of them, else whole patients, and no patient is split.",
     "train": "The model, what it reads, and the fold whose training rows it is fitted on.",
     "evaluate": "What is reported on the test part, each beside trivial predictors and with an interval.",
 }
@@ -60,7 +61,11 @@ def create_study(folder: Path, study_file: Path | None) -> Defaults:
     """
     params = folder / "params.yaml"
     if params.exists():
-        raise UsageError(f"{params} exists already", expected="a folder without a study", run="choose another folder, or edit that params.yaml")
+        raise UsageError(
+            f"{params} exists already",
+            expected="a folder without a study",
+            run="choose another folder, or edit that params.yaml",
+        )
     section, defaults = _section(folder, study_file)
     folder.mkdir(parents=True, exist_ok=True)
     write_if_changed(folder / "dvc.yaml", dvc_yaml().encode())
@@ -78,7 +83,7 @@ def _section(folder: Path, study_file: Path | None) -> tuple[dict[str, Any], Def
     study = load_study(study_file)
     section = yaml.safe_load(study_file.read_text(encoding="utf-8"))["study"]
     for entry in _paths(section):
-        entry["path"] = _relative(study_file.parent / entry["path"], folder)
+        entry["path"] = relative((study_file.parent / entry["path"]).resolve(), folder.resolve())
     section["cohorts"] = list(study.cohorts)
     return section, choose_defaults(study)
 
@@ -90,10 +95,6 @@ def _paths(section: dict[str, Any]) -> Iterable[dict[str, Any]]:
         yield from entries if isinstance(entries, list) else [entries]
     if "path" in (section.get("samples") or {}):
         yield section["samples"]
-
-
-def _relative(path: Path, folder: Path) -> str:
-    return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
 
 
 def dvc_yaml(*, simulated: bool = False) -> str:
@@ -112,21 +113,9 @@ def params_text(sections: dict[str, Any], reasons: dict[str, list[str]]) -> str:
     parts = [_HEADER]
     for name, section in sections.items():
         lines = [f"# {line}" for line in [_COMMENTS[name], *reasons.get(name, [])]]
-        body = yaml.dump({name: section}, Dumper=_Dumper, sort_keys=False, width=200, allow_unicode=True)
+        body = yaml.safe_dump({name: section}, sort_keys=False, width=200, allow_unicode=True, default_flow_style=None)
         parts.append("\n".join(lines) + "\n" + body)
     return "\n".join(parts)
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes mappings and lists of plain values on one line, as a person would."""
-
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:  # noqa: FBT001
-        return super().represent_sequence(tag, sequence, flow_style=all(not isinstance(v, (dict, list)) for v in sequence))
-
-    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> yaml.MappingNode:  # noqa: FBT001
-        entries = mapping.items() if hasattr(mapping, "items") else mapping
-        one_line = "path" in mapping or ("from" in mapping and "to" in mapping)
-        return super().represent_mapping(tag, entries, flow_style=one_line and flow_style is not False)
 
 
 def _init_dvc(folder: Path) -> None:
@@ -137,16 +126,27 @@ def _init_dvc(folder: Path) -> None:
     except ImportError:
         raise MissingExtraError("dvc", "pipeline") from None
     command = [sys.executable, "-m", "dvc", "init", "--quiet"]
-    inside = subprocess.run(
-        ["git", "rev-parse", "--show-toplevel"], cwd=folder, capture_output=True, text=True, check=False
-    ) if _has_git() else None
+    inside = (
+        subprocess.run(["git", "rev-parse", "--show-toplevel"], cwd=folder, capture_output=True, text=True, check=False)
+        if _has_git()
+        else None
+    )
     if inside is None or inside.returncode != 0:
         command.append("--no-scm")
     elif Path(inside.stdout.strip()).resolve() != folder.resolve():
         command.append("--subdir")
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=os.environ | {"DVC_NO_ANALYTICS": "1"})
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"DVC_NO_ANALYTICS": "1"},
+    )
     if done.returncode != 0:
-        raise OmicstoreError(f"dvc init failed in {folder}: {' '.join(done.stderr.split())}", run=f"cd {folder} && dvc init")
+        raise OmicstoreError(
+            f"dvc init failed in {folder}: {' '.join(done.stderr.split())}", run=f"cd {folder} && dvc init"
+        )
 
 
 def _has_git() -> bool:
