@@ -1,0 +1,134 @@
+"""The group of commands: loads each when it is called, and turns what goes wrong into a message and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperGroup
+
+from omicstore.errors import OmicstoreError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["Group", "LazyGroup"]
+
+
+class Group(TyperGroup):
+    """Commands of which a mistyped one names the nearest; called bare it shows its help."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Show the help where no command is named."""
+        if not args and not ctx.resilient_parsing:
+            typer.echo(ctx.get_help())
+            ctx.exit(0)
+        return super().parse_args(ctx, args)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command, or name the nearest ones."""
+        if self.get_command(ctx, args[0]) is None:
+            close = ", ".join(nearest(args[0], self.list_commands(ctx)))
+            ctx.fail(f"unknown command {args[0]!r}. Expected one of {close}.")
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(Group):
+    """The root group: commands are named in a table and imported when they are called.
+
+    Attributes
+    ----------
+    table
+        Command name to ("module:function" or None for an entry point, one line of help).
+    entry_points
+        The group of entry points in which packages name further commands.
+    """
+
+    table: Mapping[str, tuple[str | None, str]] = {}
+    entry_points: str = ""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is Typer's
+        """Return the names of all commands, in the order of the table."""
+        return [*self.table, *sorted(set(self._found()) - set(self.table))]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - the signature is Typer's
+        """Import a command; None where there is none of this name."""
+        if cmd_name in self.commands:
+            return self.commands[cmd_name]
+        target = self.table.get(cmd_name, (None, ""))[0]
+        target = target or self._found().get(cmd_name)
+        if target is None:
+            return None
+        module, _, name = target.partition(":")
+        loaded = getattr(importlib.import_module(module), name)
+        if not isinstance(loaded, typer.Typer):
+            app = typer.Typer(add_completion=False, rich_markup_mode=None)
+            app.command(cmd_name)(loaded)
+            loaded = app
+        self.commands[cmd_name] = made = typer.main.get_command(loaded)
+        return made
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the table of commands, importing none."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self.table.get(name, (None, ""))[1]) for name in self.list_commands(ctx)])
+
+    def main(self, args: Sequence[str] | None = None, *positional: Any, **extra: Any) -> Any:
+        """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 3 done with warnings, 130 interrupted."""
+        words = list(sys.argv[1:] if args is None else args)
+        try:
+            code = self._run(words, *positional, **extra)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our output has seen enough. Python flushes stdout again at exit, which must not fail.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 128 + 13
+        raise SystemExit(code)
+
+    def _run(self, words: list[str], *positional: Any, **extra: Any) -> int:
+        verbose = any(word in ("-v", "--verbose") for word in words)
+        try:
+            code = super().main(words, *positional, **extra | {"standalone_mode": False})
+        except BrokenPipeError:
+            raise
+        except (KeyboardInterrupt, typer.Abort):
+            code = 130
+        except OmicstoreError as error:
+            return _failed(error, str(error), error.exit_code, verbose=verbose)
+        except typer.TyperException as error:
+            return _failed(error, _usage(error), error.exit_code, verbose=False)
+        except Exception as error:  # noqa: BLE001 - the last resort: one line, and the traceback on request
+            message = " ".join(f"{type(error).__name__}: {error}".split())
+            hint = "" if verbose else " (run with -v for the traceback)"
+            return _failed(error, message + hint, 1, verbose=verbose)
+        if code == 130:
+            typer.echo("interrupted", err=True)
+        return code if isinstance(code, int) else 0
+
+    def _found(self) -> dict[str, str]:
+        from importlib.metadata import entry_points
+
+        return {entry.name: entry.value for entry in entry_points(group=self.entry_points)}
+
+
+def _failed(error: Exception, message: str, code: int, *, verbose: bool) -> int:
+    if verbose:
+        typer.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    typer.echo(f"error: {message}", err=True)
+    return code
+
+
+def _usage(error: Any) -> str:
+    """Return the message of a usage error, with the nearest options for a mistyped one, and where to read more."""
+    message, ctx = error.format_message().strip(), getattr(error, "ctx", None)
+    option = getattr(error, "option_name", None)
+    if option is not None and ctx is not None and "No such option" in message:
+        known = [name for param in ctx.command.get_params(ctx) for name in param.opts if name.startswith("--")]
+        message = f"unknown option {option!r}. Expected one of {', '.join(nearest(option, known))}."
+    if ctx is not None:
+        message = f"{message.rstrip('.')}. To mend it: see {ctx.command_path} --help"
+    return str(message)
