@@ -1,0 +1,96 @@
+"""Pathology reports as optical character recognition leaves them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from omicstore.simulate.design import LATENTS
+from omicstore.simulate.files import write_table
+from omicstore.simulate.streams import stream
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from omicstore.simulate.people import People
+    from omicstore.simulate.programmes import State
+    from omicstore.simulate.survival import FollowUp
+
+__all__ = ["LABEL_SENTENCE", "write_reports"]
+
+#: How the one sentence begins that gives the subtype away; about a quarter of the reports have it.
+LABEL_SENTENCE = "ADDENDUM (label stated):"
+
+MISREAD = {"l": "1", "O": "0", "m": "rn", "S": "5", "e": "c", "i": "l"}
+MISREAD_SHARE = 0.04
+LEVELS = ("minimal", "mild", "moderate", "marked")
+
+
+def write_reports(path: Path, seed: int, people: People, state: State, follow_up: FollowUp) -> Path:
+    """Write the reports; a few patients have two, one row has an empty text and one no barcode."""
+    rng = stream(seed, people.design.name, "reports")
+    latents = state.latents[people.primary]
+    found = follow_up.frame
+    rows = []
+    for i, patient in enumerate(people.patients.iter_rows(named=True)):
+        if not patient["has_report"]:
+            continue
+        for _ in range(2 if rng.random() < 0.02 else 1):
+            number = str(uuid.UUID(bytes=rng.bytes(16), version=4)).upper()
+            states_label = bool(rng.random() < 0.25)
+            text = _text(patient, found["stage"][i], found["grade"][i], latents[i], people.design.tissue, number, rng)
+            if states_label:
+                text += f"\n{LABEL_SENTENCE} molecular subtype {patient['subtype']}."
+            rows.append((f"{patient['patient_id']}.{number}.PDF", _misread(text, rng), "yes" if states_label else "no"))
+    rows.append(("scan_without_barcode.PDF", "SIMULATED REPORT of nobody", "no"))
+    rows[0] = (rows[0][0], None, "no")
+    names = ["pdf_file_name_path", "ocr_text", "states_label"]
+    return write_table(path, pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row"))
+
+
+def _text(
+    patient: dict[str, object], stage: str, grade: str, latents: NDArray[np.float64], tissue: str, number: str,
+    rng: np.random.Generator,
+) -> str:  # fmt: skip
+    def level(name: str) -> str:
+        score = latents[LATENTS.index(name)] + rng.normal(0.0, 0.6)
+        return LEVELS[int(min(max(score + 2.0, 0.0), 3.0))]
+
+    size = max(0.4, 2.6 + 0.9 * latents[LATENTS.index("proliferation")] + rng.normal(0.0, 0.8))
+    nodes = int(rng.integers(3, 24))
+    lines = [
+        "SIMULATED REPORT of no real patient",
+        f"UUID:{number}",
+        f"{patient['patient_id']}-01A-PR Redacted",
+        "".join(rng.choice(["I", "1", " ", "l"], 60, p=[0.5, 0.35, 0.1, 0.05])),
+        "SURGICAL PATHOLOGY REPORT",
+        "Patient Name:   Med. Rec. #:   DOB:",
+        f"Gender: {patient['sex']}   Age: [redacted]",
+        f"Specimen: {tissue}, excision.",
+        f"GROSS DESCRIPTION: The specimen weighs {rng.integers(20, 400)} g and holds a firm tan mass of {size:.1f} cm.",
+        f"MICROSCOPIC DESCRIPTION: Mitotic activity is {level('proliferation')}. There is {level('immune')} lymphocytic"
+        f" infiltration and {level('stroma')} stromal reaction. Necrosis is {level('hypoxia')}.",
+    ]
+    if stage:
+        positive = int(rng.integers(0, 2)) if stage in ("Stage I", "Stage II") else int(rng.integers(1, nodes))
+        lines.append(f"LYMPH NODES: {positive} of {nodes} positive. Pathologic {stage.lower()}.")
+    if grade:
+        lines.append(f"Histologic grade: {grade}.")
+    lines.append("DIAGNOSIS: Tumor as described. Margins are free.")
+    return "\n".join(lines)
+
+
+def _misread(text: str, rng: np.random.Generator) -> str:
+    # The head, with the barcode, is left as it is: upstream it was printed over the scan.
+    head, _, body = text.partition("SURGICAL PATHOLOGY REPORT")
+    draw = rng.random(len(body))
+    return (
+        head
+        + "SURGICAL PATHOLOGY REPORT"
+        + "".join(MISREAD.get(c, c) if d < MISREAD_SHARE else c for c, d in zip(body, draw, strict=True))
+    )
