@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "ExportError",
     "LeakageError",
     "LockedError",
     "MissingExtraError",
@@ -159,6 +160,10 @@ class LeakageError(OmicstoreError):
 
 class SplitError(OmicstoreError):
     """A split cannot be made or does not fit the store."""
+
+
+class ExportError(OmicstoreError):
+    """An export would overwrite what must not be lost."""
 
 
 class ValidationFailedError(OmicstoreError):
