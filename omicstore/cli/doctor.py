@@ -1,0 +1,103 @@
+"""``omicstore doctor``: what is wrong with this study or this machine, and what mends it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from omicstore.cli.common import Output, StoreOption, command, find_study
+from omicstore.errors import OmicstoreError, StudyError
+
+#: Packages that only some commands need, and the extra that brings each.
+EXTRAS = {"dvc": "pipeline", "great-expectations": "validate", "torch": "models", "lightning": "models", "mudata": "scverse"}
+
+#: A store is written beside the old one, so a full disk is met early.
+LEAST_FREE = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: what was found, and what mends it where it is not well."""
+
+    what: str
+    well: bool
+    found: str
+    mend: str = ""
+
+
+@command()
+def doctor(out: Output, *, store: StoreOption = None) -> None:
+    """Look for what is wrong here: packages, the study, DVC's locks, the disk, the store."""
+    findings = [*_packages(), *_study(), _disk(), _store(store)]
+    body = {
+        "well": all(f.well for f in findings),
+        "findings": [{"what": f.what, "well": f.well, "found": f.found, "mend": f.mend} for f in findings],
+    }
+    out.result(body, lambda: _show(out, findings))
+    ill = [f.what for f in findings if not f.well]
+    if ill:
+        raise OmicstoreError(f"not well: {', '.join(ill)}", run="what is named above")
+
+
+def _show(out: Output, findings: list[Finding]) -> None:
+    for finding in findings:
+        out.text(f"{'ok ' if finding.well else 'BAD'}  {finding.what}: {finding.found}")
+        if not finding.well:
+            out.text(f"     to mend it: {finding.mend}")
+
+
+def _packages() -> list[Finding]:
+    found = []
+    for package, extra in EXTRAS.items():
+        try:
+            found.append(Finding(package, well=True, found=metadata.version(package)))
+        except metadata.PackageNotFoundError:
+            found.append(Finding(package, well=True, found=f"not installed (pip install 'omicstore[{extra}]')"))
+    return found
+
+
+def _study() -> list[Finding]:
+    from omicstore.sources import load_study
+
+    try:
+        root = find_study()
+    except StudyError:
+        return [Finding("study", well=True, found="none here")]
+    findings = []
+    try:
+        study = load_study(root / "params.yaml")
+        absent = [str(s.path) for s in study.sources if not s.path.exists()]
+        well = not absent
+        text = f"{len(study.sources)} sources, {len(study.cohorts)} cohorts" if well else f"absent: {', '.join(absent[:5])}"
+        findings.append(Finding("study", well=well, found=text, mend="correct the paths in params.yaml"))
+    except OmicstoreError as error:
+        findings.append(Finding("study", well=False, found=str(error), mend="edit params.yaml"))
+    # A killed `dvc repro` can leave this file empty; every later one then refuses to start.
+    lock = root / ".dvc" / "tmp" / "rwlock"
+    if lock.is_file() and lock.stat().st_size == 0:
+        findings.append(Finding("dvc", well=False, found=f"{lock} is empty", mend=f"rm {lock}"))
+    return findings
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free
+    return Finding("disk", well=free >= LEAST_FREE, found=f"{free / 2**30:.1f} GiB free", mend="make room")
+
+
+def _store(store: str | None) -> Finding:
+    import omicstore
+    from omicstore.cli.common import find_store
+
+    try:
+        where = find_store(store)
+    except StudyError:
+        return Finding("store", well=True, found="none here")
+    if store is None and not Path(where).exists():
+        return Finding("store", well=True, found="not built yet")
+    try:
+        with omicstore.open(where) as opened:
+            return Finding("store", well=True, found=f"release {opened.release[:12]}, {len(opened.cohorts)} cohorts")
+    except OmicstoreError as error:
+        return Finding("store", well=False, found=str(error), mend="omicstore build")
