@@ -20,7 +20,8 @@ A command is a plain function in a thin file of its own::
         out.result(changed, lambda: out.text(f"{len(changed)} cohorts"))
 
 and one line in ``omicstore.cli.COMMANDS``. `command` adds --json, --quiet, --no-color, -v and --strict, and passes an
-`Output` as the parameter ``out``; the other parameters are Typer's, keyword-only. A command with sub-commands is
+`Output` as the parameter ``out``; the other parameters are Typer's, keyword-only. Options that several commands take
+are the fields of a dataclass (`omicstore.cli.asking.Asking`), which stands as one parameter. A command with sub-commands is
 ``app = subcommands("help text")``, with ``@app.command()`` above ``@command()``. Functions raise `OmicstoreError`
 for what a user can mend and return nothing; exit codes are made here and in `omicstore.cli.group`. A package that adds
 commands names such a function as an entry point of the group ``omicstore.commands``.
@@ -34,6 +35,7 @@ import json as jsonlib
 import os
 import sys
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -154,7 +156,9 @@ def command(*, warns: bool = False) -> Callable[[Callable[..., None]], Callable[
 
     def declare(function: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(function, eval_str=True)
-        own = [p for p in signature.parameters.values() if p.annotation is not Output]
+        groups = {p.name: p.annotation for p in signature.parameters.values() if is_dataclass(p.annotation)}
+        own = [p for p in signature.parameters.values() if p.annotation is not Output and p.name not in groups]
+        own += [p for group in groups.values() for p in inspect.signature(group, eval_str=True).parameters.values()]
         shared = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
             for name, annotation in _SHARED.items()
@@ -164,6 +168,8 @@ def command(*, warns: bool = False) -> Callable[[Callable[..., None]], Callable[
         def run(**values: Any) -> None:
             switches = {name: bool(values.pop(name)) for name in _SHARED}
             out = Output(json=switches["json"], quiet=switches["quiet"], no_color=switches["no_color"])
+            for name, group in groups.items():
+                values[name] = group(**{f.name: values.pop(f.name) for f in fields(group)})
             function(out, **values)
             if out.warned and switches["strict"]:
                 out.messages.print("error: there were warnings, and --strict makes a warning a failure", soft_wrap=True)

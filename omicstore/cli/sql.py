@@ -1,0 +1,81 @@
+"""``omicstore sql``: a read-only query over the store's views."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from omicstore.cli.common import Output, StoreOption, command, find_store
+from omicstore.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@command()
+def sql(
+    out: Output,
+    *,
+    statement: Annotated[str, typer.Argument(metavar="SQL", help='For example "SELECT * FROM patients".')],
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Rows to show; --json prints all.")] = 50,
+    store: StoreOption = None,
+) -> None:
+    """Run a SQL query over the store's views.
+
+    Tables: patients, outcomes, labels, profiles, provenance; and a long view per modality (rna, meth, ...) with
+    sample_id, cohort, feature_id, symbol and value. The store is not changed.
+    """
+    import duckdb
+
+    import omicstore
+
+    with omicstore.open(find_store(store)) as opened, opened.sql() as connection:
+        try:
+            found = connection.sql(statement)
+            if found is None:
+                raise UsageError("the statement gives no table", expected="a SELECT")
+            names, types = list(found.columns), [str(kind) for kind in found.types]
+            rows = found.fetchall() if out.json else found.fetchmany(limit + 1)
+        except duckdb.Error as error:
+            raise UsageError(_reason(error), run="omicstore columns shows the tables and their columns") from error
+    rows = [[plain(value) for value in row] for row in rows]
+    body = {"columns": names, "types": types, "n_rows": len(rows), "rows": rows}
+    out.result(body, lambda: _show(out, body, limit))
+
+
+def _show(out: Output, body: Mapping[str, Any], limit: int) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    numbers = ("INT", "FLOAT", "DOUBLE", "DECIMAL")
+    for name, kind in zip(body["columns"], body["types"], strict=True):
+        table.add_column(name, justify="right" if any(n in kind for n in numbers) and "[" not in kind else "left")
+    for row in body["rows"][:limit]:
+        table.add_row(*("" if value is None else str(value) for value in row))
+    out.print(table)
+    if body["n_rows"] > limit:
+        out.note(f"only the first {limit} rows; --limit N shows more, --json all")
+
+
+def _reason(error: Exception) -> str:
+    """Return DuckDB's message without the excerpt of the statement that follows it."""
+    return " ".join(str(error).partition("\nLINE ")[0].split())
+
+
+def plain(value: Any) -> Any:
+    """Return a value that JSON can hold: a missing number is null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, dict):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    return value if isinstance(value, str | int | None) else str(value)

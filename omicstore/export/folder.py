@@ -1,0 +1,102 @@
+"""The folder that an export makes: complete or not there, and with a manifest of what it holds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from omicstore.errors import ExportError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from omicstore.cohort import Cohort
+
+__all__ = ["FORMAT", "MANIFEST", "check_target", "new_folder", "write_manifest"]
+
+FORMAT = "omicstore.export/1"
+MANIFEST = "manifest.json"
+_BLOCK = 1 << 20
+
+
+def check_target(out: Path, *, overwrite: bool) -> None:
+    """Raise `ExportError` if an export must not be written to `out`.
+
+    What is no export is never overwritten: a mistyped folder is not lost.
+    """
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise ExportError(f"{out} is no folder", expected="a new folder", run="name another folder with --out")
+    if not out.exists() or not any(out.iterdir()):
+        return
+    if not _is_export(out):
+        raise ExportError(
+            f"{out} holds files that are no export", expected="a new folder", run="name another folder with --out"
+        )
+    if not overwrite:
+        raise ExportError(
+            f"{out} holds an earlier export",
+            expected="a new folder",
+            run="add --overwrite to replace it, or name another folder with --out",
+        )
+
+
+@contextmanager
+def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
+    """Yield an empty folder beside `out` that takes its place when the block ends well, and goes when it does not."""
+    check_target(out, overwrite=overwrite)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    made = out.with_name(f".{out.name}.{os.getpid()}.new")
+    old = out.with_name(f".{out.name}.{os.getpid()}.old")
+    shutil.rmtree(made, ignore_errors=True)
+    try:
+        made.mkdir()
+        yield made
+        if out.exists():
+            out.rename(old)
+        made.rename(out)
+    finally:
+        if old.exists() and not out.exists():
+            old.rename(out)
+        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def write_manifest(cohort: Cohort, name: str, folder: Path, left_out: list[str]) -> None:
+    """Write ``manifest.json``: release, query, what was found, and the size and sha256 of every file."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    body: dict[str, Any] = {
+        "format": FORMAT,
+        "written_as": name,
+        "release": cohort.release,
+        "simulated": cohort.simulated,
+        "query": cohort.query,
+        "found": cohort.summary(),
+        "left_out": left_out,
+        "files": {
+            path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            for path in files
+        },
+    }
+    text = json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+
+
+def _is_export(folder: Path) -> bool:
+    try:
+        body = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(body, dict) and body.get("format") == FORMAT
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
