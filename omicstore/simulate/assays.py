@@ -121,7 +121,7 @@ class Assays:
         return values
 
     def patches(self, row: int, site: int, patches: int, rng: np.random.Generator) -> NDArray[np.float32]:
-        """Return (patches, features) encoder features of one slide: a mixture of tumour and stroma, with the site's stain."""
+        """Return (patches, features) encoder features of one slide: tumour and stroma mixed, with the site's stain."""
         common = stream(self.seed, "patches")
         size = self.panel.patch_features
         loadings = sparse_loadings(common, size, 0.5)
@@ -131,7 +131,8 @@ class Assays:
         share = 1.0 / (1.0 + np.exp(-latents[LATENTS.index("purity")] - 0.8))
         kind = rng.choice(3, patches, p=[share, (1 - share) * 0.7, (1 - share) * 0.3])
         signal = np.where(kind[:, None] == 0, latents @ loadings.T, 0.3 * (latents @ loadings.T))
-        return (kinds[kind] + signal + stain + rng.normal(0.0, 0.8, (patches, size))).astype(np.float32)
+        values = kinds[kind] + signal + stain + rng.normal(0.0, 0.8, (patches, size))
+        return np.asarray(values, dtype=np.float32)
 
     def _stream(self, assay: str) -> np.random.Generator:
         return stream(self.seed, self.people.design.name, assay)

@@ -1,4 +1,4 @@
-"""Clinical tables: a Xena phenotype and survival table, Firehose's merged table, plain tables, and the outcomes of all."""
+"""Clinical tables: a Xena phenotype and survival table, Firehose's merged table, plain ones, and the outcomes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def write_xena_phenotype(path: Path, people: People, follow_up: FollowUp, rna: A
 
 
 def write_xena_survival(path: Path, people: People, follow_up: FollowUp) -> Path:
-    """Write a survival table of the GDC hub, one row per vial; one patient was followed longer than the outcome table knows."""
+    """Write a survival table of the GDC hub, one row per vial; one patient is followed longer here than elsewhere."""
     frame = people.samples.join(follow_up.frame, on="patient_id", maintain_order="left").select(
         pl.format("{}A", "sample_id").alias("sample"),
         "OS",
@@ -172,13 +172,14 @@ def write_cdr(path: Path, cohorts: list[tuple[People, FollowUp]]) -> Path:
     known = pl.col("has_clinical")
     absent, unfit = pl.lit("[Not Available]"), pl.lit("[Not Applicable]")
     staged, graded = pl.col("stage") != "", pl.col("grade") != ""
+    stage = pl.when(staged & known).then("stage").when(staged).then(absent).otherwise(unfit)
     frame = table.select(
         pl.col("patient_id").alias("bcr_patient_barcode"),
         pl.col("cohort").alias("type"),
         pl.col("age_years").alias("age_at_initial_pathologic_diagnosis"),
         pl.col("sex").str.to_uppercase().alias("gender"),
         pl.when(known & (pl.col("race") != "")).then("race").otherwise(absent).alias("race"),
-        pl.when(staged & known).then("stage").when(staged).then(absent).otherwise(unfit).alias("ajcc_pathologic_tumor_stage"),
+        stage.alias("ajcc_pathologic_tumor_stage"),
         unfit.alias("clinical_stage"),
         pl.when(known).then("histology").otherwise(absent).alias("histological_type"),
         pl.when(graded & known).then("grade").otherwise(absent).alias("histological_grade"),

@@ -75,4 +75,6 @@ def write_matrix(
     frame = body.fill_nan(None).insert_column(0, pl.Series(corner, list(rows), dtype=pl.String))
     buffer = io.BytesIO()
     frame.write_csv(buffer, separator=separator, null_value=null, float_precision=decimals)
-    return write_bytes(path, buffer.getvalue())
+    content = buffer.getvalue()
+    # polars quotes an empty header cell; pandas, which wrote the files that have one, does not.
+    return write_bytes(path, content if corner else content.removeprefix(b'""'))

@@ -49,7 +49,7 @@ class Layout:
     unit: str
     ids: IdForm
     corner: str
-    features_in_rows: bool
+    features_in_rows: bool = True
     decimals: int = 4
     null: str = "NA"
     platform: str | None = None
@@ -76,30 +76,53 @@ TO_UNIT: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "log10(intensity)": np.log10,
 }
 
+
+def _firehose_rppa(cohort: str) -> Layout:
+    return Layout(
+        f"{cohort}.rppa.tsv.gz",
+        "firehose-rppa",
+        "log2_ratio",
+        ids="aliquot",
+        corner="bcr_patient_barcode",
+        features_in_rows=False,
+        decimals=6,
+        null="",
+    )
+
+
 LAYOUTS: dict[tuple[str, str], Layout] = {
-    ("BRCA", "rna"): Layout("SIMU-BRCA.star_tpm.tsv.gz", "xena-matrix", "log2(tpm+1)", "vial", "Ensembl_ID", True),
+    ("BRCA", "rna"): Layout(
+        "SIMU-BRCA.star_tpm.tsv.gz", "xena-matrix", "log2(tpm+1)", ids="vial", corner="Ensembl_ID"
+    ),
     ("BRCA", "meth"): Layout(
-        "HumanMethylation450.tsv.gz", "matrix", "beta", "dotted vial", "sample", True, platform="hm450"
+        "HumanMethylation450.tsv.gz", "matrix", "beta", ids="dotted vial", corner="sample", platform="hm450"
     ),
-    ("BRCA", "prot"): Layout("RPPA.gz", "xena-matrix", "log2_ratio", "sample", "sample", True, decimals=6),
-    ("BRCA", "metab"): Layout("metabolites_log10.csv.gz", "matrix", "log10(intensity)", "sample", "sample", False, null=""),
-    ("UCEC", "rna"): Layout("UCEC.tpm.tsv.gz", "matrix", "tpm", "aliquot", "gene_id", True),
-    ("UCEC", "meth"): Layout("HumanMethylation450.tsv.gz", "matrix", "beta", "aliquot", "probe", True, platform="hm450"),
-    ("UCEC", "prot"): Layout(
-        "UCEC.rppa.tsv.gz", "firehose-rppa", "log2_ratio", "aliquot", "bcr_patient_barcode", False, 6, ""
+    ("BRCA", "prot"): Layout("RPPA.gz", "xena-matrix", "log2_ratio", ids="sample", corner="sample", decimals=6),
+    ("BRCA", "metab"): Layout(
+        "metabolites_log10.csv.gz", "matrix", "log10(intensity)", ids="sample", corner="sample",
+        features_in_rows=False, null="",
     ),
-    ("GBM", "rna"): Layout("toil_log2tpm.csv.gz", "matrix", "log2(tpm+0.001)", "patient", "", False),
-    ("GBM", "meth"): Layout("HumanMethylation450.tsv.gz", "matrix", "beta", "sample", "sample", True, platform="hm450"),
-    ("GBM", "prot"): Layout(
-        "GBM.rppa.tsv.gz", "firehose-rppa", "log2_ratio", "aliquot", "bcr_patient_barcode", False, 6, ""
+    ("UCEC", "rna"): Layout("UCEC.tpm.tsv.gz", "matrix", "tpm", ids="aliquot", corner="gene_id"),
+    ("UCEC", "meth"): Layout(
+        "HumanMethylation450.tsv.gz", "matrix", "beta", ids="aliquot", corner="probe", platform="hm450"
     ),
-    ("LGG", "rna"): Layout("LGG.log2tpm.csv.gz", "matrix", "log2(tpm+1)", "dotted aliquot", "aliquot", False),
+    ("UCEC", "prot"): _firehose_rppa("UCEC"),
+    ("GBM", "rna"): Layout(
+        "toil_log2tpm.csv.gz", "matrix", "log2(tpm+0.001)", ids="patient", corner="", features_in_rows=False
+    ),
+    ("GBM", "meth"): Layout(
+        "HumanMethylation450.tsv.gz", "matrix", "beta", ids="sample", corner="sample", platform="hm450"
+    ),
+    ("GBM", "prot"): _firehose_rppa("GBM"),
+    ("LGG", "rna"): Layout(
+        "LGG.log2tpm.csv.gz", "matrix", "log2(tpm+1)", ids="dotted aliquot", corner="aliquot", features_in_rows=False
+    ),
     ("LGG", "meth"): Layout(
-        "SIMU-LGG.methylation450.tsv.gz", "xena-matrix", "beta", "vial", "Composite Element REF", True,
+        "SIMU-LGG.methylation450.tsv.gz", "xena-matrix", "beta", ids="vial", corner="Composite Element REF",
         platform="hm450", keep_probes=True,
     ),
-    ("LGG", "prot"): Layout(
-        "LGG.rppa.tsv.gz", "firehose-rppa", "log2_ratio", "aliquot", "bcr_patient_barcode", False, 6, ""
+    ("LGG", "prot"): _firehose_rppa("LGG"),
+    ("LGG", "metab"): Layout(
+        "metabolites.tsv.gz", "matrix", "intensity", ids="sample", corner="metabolite", decimals=1, null=""
     ),
-    ("LGG", "metab"): Layout("metabolites.tsv.gz", "matrix", "intensity", "sample", "metabolite", True, 1, ""),
 }  # fmt: skip

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from omicstore.simulate.design import CohortDesign
+from omicstore.simulate.files import write_table
 from omicstore.simulate.streams import stream
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from omicstore.simulate.design import CohortDesign
 
 __all__ = ["People", "base36", "make_people", "site_codes", "write_sites"]
 
@@ -127,8 +129,6 @@ def _samples(design: CohortDesign, patients: pl.DataFrame, scale: float, rng: np
 
 def write_sites(path: Path, designs: tuple[CohortDesign, ...]) -> Path:
     """Write the table of tissue source sites in the layout of the published one."""
-    from omicstore.simulate.files import write_table
-
     rows = [
         (code, f"Simulated Hospital {DIGITS[rank + 1]}", design.disease)
         for design in designs

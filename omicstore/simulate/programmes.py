@@ -68,7 +68,7 @@ def sparse_loadings(rng: np.random.Generator, features: int, scale: float, share
 def make_programmes(seed: int, genes: Genes) -> Programmes:
     """Draw the loadings of the genes and their mean expression; one gene in twelve is hardly expressed."""
     rng = stream(seed, "programmes")
-    base = np.clip(rng.normal(3.8, 2.2, len(genes)), -3.0, 12.0)
+    base = np.clip(rng.normal(3.8, 2.2, len(genes)), -3.0, 9.0)
     base[rng.random(len(genes)) < 1 / 12] = -9.0
     return Programmes(
         genes=sparse_loadings(rng, len(genes), 0.55),

@@ -36,7 +36,7 @@ def write_reports(path: Path, seed: int, people: People, state: State, follow_up
     rng = stream(seed, people.design.name, "reports")
     latents = state.latents[people.primary]
     found = follow_up.frame
-    rows = []
+    rows: list[tuple[str, str | None, str]] = []
     for i, patient in enumerate(people.patients.iter_rows(named=True)):
         if not patient["has_report"]:
             continue
@@ -44,9 +44,10 @@ def write_reports(path: Path, seed: int, people: People, state: State, follow_up
             number = str(uuid.UUID(bytes=rng.bytes(16), version=4)).upper()
             states_label = bool(rng.random() < 0.25)
             text = _text(patient, found["stage"][i], found["grade"][i], latents[i], people.design.tissue, number, rng)
+            text = _misread(text, rng)
             if states_label:
                 text += f"\n{LABEL_SENTENCE} molecular subtype {patient['subtype']}."
-            rows.append((f"{patient['patient_id']}.{number}.PDF", _misread(text, rng), "yes" if states_label else "no"))
+            rows.append((f"{patient['patient_id']}.{number}.PDF", text, "yes" if states_label else "no"))
     rows.append(("scan_without_barcode.PDF", "SIMULATED REPORT of nobody", "no"))
     rows[0] = (rows[0][0], None, "no")
     names = ["pdf_file_name_path", "ocr_text", "states_label"]
@@ -73,8 +74,8 @@ def _text(
         f"Gender: {patient['sex']}   Age: [redacted]",
         f"Specimen: {tissue}, excision.",
         f"GROSS DESCRIPTION: The specimen weighs {rng.integers(20, 400)} g and holds a firm tan mass of {size:.1f} cm.",
-        f"MICROSCOPIC DESCRIPTION: Mitotic activity is {level('proliferation')}. There is {level('immune')} lymphocytic"
-        f" infiltration and {level('stroma')} stromal reaction. Necrosis is {level('hypoxia')}.",
+        f"MICROSCOPIC DESCRIPTION: Mitotic activity is {level('proliferation')}. Necrosis is {level('hypoxia')}.",
+        f"There is {level('immune')} lymphocytic infiltration and {level('stroma')} stromal reaction.",
     ]
     if stage:
         positive = int(rng.integers(0, 2)) if stage in ("Stage I", "Stage II") else int(rng.integers(1, nodes))

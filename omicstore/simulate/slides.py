@@ -30,6 +30,8 @@ def write_slides(folder: Path, assays: Assays) -> Path:
     rng = stream(assays.seed, people.design.name, "slides")
     target = folder / FEATURE_FOLDER
     target.mkdir(parents=True, exist_ok=True)
+    for stale in target.glob("SIMU-*.h5"):  # of an earlier run with another seed: the reader takes the whole folder
+        stale.unlink()
     sites = sorted(set(people.patients["site"]))
     primary = people.primary
     for i, row in enumerate(people.patients.iter_rows(named=True)):

@@ -36,8 +36,8 @@ Entry = dict[str, Any]
 
 README = """SIMULATED DATA. No patient, gene, site or slide in this folder is real.
 
-omicstore simulate wrote it, with seed {seed} and scale {scale:g}. The cohorts carry the codes of TCGA cohorts so that the
-file layouts, which are those of public portals, apply; their patients (SIMU-...), genes (SIMG0001, ENSG9...),
+omicstore simulate wrote it, with seed {seed} and scale {scale:g}. The cohorts carry the codes of TCGA cohorts so that
+the file layouts, which are those of public portals, apply. Their patients (SIMU-...), genes (SIMG0001, ENSG9...),
 probes (cg9...), antibodies, metabolites and tissue source sites are made up. Nothing about any disease can be
 learned from them.
 
@@ -112,7 +112,7 @@ def _write_cohort(folder: Path, assays: Assays, follow_up: FollowUp, scale: floa
             "cohort": design.name,
             "text": "ocr_text",
             "id": "pdf_file_name_path",
-        }  # fmt: skip
+        }
     )
     return entries + _write_tables(folder, assays, follow_up, design, aliquots["rna"])
 

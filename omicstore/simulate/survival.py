@@ -75,7 +75,8 @@ def make_follow_up(seed: int, people: People, state: State) -> FollowUp:
         pl.Series("OS", dead, dtype=pl.Int8), pl.Series("OS.time", time),
         pl.Series("DSS", of_disease, dtype=pl.Int8), pl.Series("DSS.time", time),
         pl.Series("DFI", np.where(progressed, 1, 0), dtype=pl.Int8), pl.Series("DFI.time", progression_time),
-        pl.Series("PFI", progressed | of_disease, dtype=pl.Int8), pl.Series("PFI.time", np.minimum(progression_time, time)),
+        pl.Series("PFI", progressed | of_disease, dtype=pl.Int8),
+        pl.Series("PFI.time", np.minimum(progression_time, time)),
         pl.Series("free", free),
     )  # fmt: skip
     frame = frame.with_columns(pl.when("free").then(pl.col("DFI", "DFI.time"))).drop("free")
