@@ -27,6 +27,11 @@ __all__ = [
 ]
 
 SAMPLE_TYPES = {"01": "Primary Tumor", "06": "Metastatic", "11": "Solid Tissue Normal"}
+#: Columns of the Clinical Data Resource that are empty here.
+NEW_TUMOUR_EVENT = (
+    "new_tumor_event_type", "new_tumor_event_site", "new_tumor_event_site_other", "new_tumor_event_dx_days_to",
+    "treatment_outcome_first_course", "margin_status", "residual_tumor",
+)  # fmt: skip
 HISTOLOGY = {
     "BRCA": "Infiltrating Ductal Carcinoma",
     "UCEC": "Endometrioid endometrial adenocarcinoma",
@@ -191,6 +196,7 @@ def write_cdr(path: Path, cohorts: list[tuple[People, FollowUp]]) -> Path:
         pl.col("contact_days").alias("last_contact_days_to"),
         pl.col("death_days").alias("death_days_to"),
         absent.alias("cause_of_death"),
+        *(pl.lit(None, dtype=pl.String).alias(name) for name in NEW_TUMOUR_EVENT),
         pl.col("OS").cast(pl.Float64), "OS.time",
         pl.col("DSS").cast(pl.Float64), "DSS.time",
         pl.col("DFI").cast(pl.Float64), "DFI.time",
