@@ -1,1 +1,45 @@
-"""Part of omicstore."""
+"""omicstore: a versioned, validated, queryable store for cancer multi-omics.
+
+    import omicstore
+
+    store = omicstore.open("data/store")
+    cohort = store.query(cohort="BRCA", modalities=["rna", "meth"])
+    cohort.samples            # one row per sample, and which modalities it has
+    cohort.to_numpy("rna")    # float32, aligned with cohort.samples, NaN where missing
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from omicstore.store.reader import Store
+
+__all__ = ["__version__", "open"]
+
+__version__ = "0.1.0"
+
+
+def open(store: str | Path | None = None) -> Store:  # noqa: A001 - omicstore.open reads as it should
+    """Open a store for reading.
+
+    Parameters
+    ----------
+    store
+        A folder, or a URL (``s3://``, ``https://``, ...). Where None: ``data/store`` under the nearest params.yaml upward.
+
+    Returns
+    -------
+    Store
+        Follows the release it found until it is closed, whatever is committed meanwhile.
+
+    Raises
+    ------
+    StoreError
+        If there is no store, or one of a format that this version cannot read.
+    """
+    from omicstore.store.reader import open_store
+
+    return open_store(store)

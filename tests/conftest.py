@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -26,3 +29,29 @@ def real_data() -> Path:
 def bad() -> Path:
     """The folder of tiny bad files, one per rule."""
     return ROOT / "tests" / "bad"
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+# Tests may `import store_factory`: pytest's importlib mode puts no folder on the path.
+_FACTORY = _load("store_factory")
+
+
+@pytest.fixture(scope="session")
+def store_factory() -> ModuleType:
+    """The module tests/store_factory.py: make_store, make_cohort, make_patches."""
+    return _FACTORY
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small random store (cohorts AAA, BBB, CCC); only for reading."""
+    root = tmp_path_factory.mktemp("tiny-study") / "data" / "store"
+    _FACTORY.make_store(root)
+    return root

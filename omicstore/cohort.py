@@ -1,0 +1,305 @@
+"""What a query returns: samples, and their numbers once they are asked for."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+import polars as pl
+
+from omicstore.errors import MissingExtraError, UnknownNameError, UsageError
+from omicstore.modalities import MODALITIES
+from omicstore.store.catalog import profile_column
+from omicstore.store.describe import has_modality
+from omicstore.store.query import LINEAR_UNITS
+from omicstore.store.values import read_values
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    import mudata
+    import pandas as pd
+    import torch
+    from numpy.typing import NDArray
+
+    from omicstore.store.enforce import SplitRead
+    from omicstore.store.query import Question
+    from omicstore.store.reader import Store
+
+__all__ = ["Cohort"]
+
+
+class Cohort:
+    """The samples that a query chose; a row is a sample. Numbers are read when a ``to_...`` is called.
+
+    Attributes
+    ----------
+    store
+        Where the numbers come from; it must stay open until they are read.
+    question
+        The query with its names resolved.
+    modalities
+        The asked modalities.
+    units
+        Per matrix modality the unit of each cohort, as the store holds it.
+    left_out
+        Samples that would match but for their type, by type.
+    warnings
+        What the caller should know before using the result.
+    notes
+        What the query did that was asked for.
+    marked
+        ``split`` where the rows are a part of a split, else ``unsplit``: no checkpoint can be made from these.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        question: Question,
+        table: pl.DataFrame,
+        sample_types: list[str],
+        left_out: dict[str, int],
+        features: dict[str, NDArray[np.int64]],
+        units: dict[str, dict[str, str]],
+        warnings: list[str],
+        notes: list[str],
+        split: SplitRead | None,
+    ) -> None:
+        self.store, self.question, self.units, self.split = store, question, units, split
+        self.modalities: list[str] = list(question.modalities)
+        self.left_out, self.warnings, self.notes = left_out, warnings, notes
+        self.marked = "unsplit" if split is None else "split"
+        self._table, self._sample_types, self._features = table, sample_types, features
+        self._logged = False
+
+    def __repr__(self) -> str:
+        held = ", ".join(f"{m} {n}" for m, n in self._counts.items())
+        simulated = ", simulated data" if self.store.simulated else ""
+        return f"<Cohort {', '.join(self.question.cohorts)}: {self._table.height} samples ({held}), {self.marked}{simulated}>"
+
+    def __len__(self) -> int:
+        return self._table.height
+
+    @cached_property
+    def samples(self) -> pl.DataFrame:
+        """One row per sample, sorted by cohort and sample_id: who it is, and ``has_<modality>``."""
+        columns = ["sample_id", "patient_id", "cohort", "sample_type", "site"]
+        return self._table.select(*columns, *(has_modality(self._table, m).alias(f"has_{m}") for m in self.modalities))
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        return {m: int(self.samples[f"has_{m}"].sum()) for m in self.modalities}
+
+    def features(self, modality: str) -> pl.DataFrame:
+        """Return the features of a modality, a row per column of `to_numpy`, as `omicstore.store.schema.FEATURES`."""
+        table = self._feature_table(modality)
+        kept = getattr(self.split and self.split.state, "features", None)
+        if kept is None:
+            return table
+        ids = pl.DataFrame({"feature_id": list(kept(modality))}, schema={"feature_id": pl.String})
+        return ids.join(table, on="feature_id", how="left", maintain_order="left")
+
+    def _feature_table(self, modality: str) -> pl.DataFrame:
+        positions = self._features[self._matrix(modality)]
+        if not len(positions):
+            return pl.DataFrame(schema={"feature_id": pl.String, "symbol": pl.String})
+        cohorts = [c for c in self.question.cohorts if modality in self.store.body["matrices"][c]]
+        if len(cohorts) > 1:
+            return self.store.union_features(modality)[positions]
+        own = self.store.files.table(self.store.body["matrices"][cohorts[0]][modality]["features"])
+        return own[np.searchsorted(self.store.axis(modality, cohorts[0]), positions)]
+
+    @overload
+    def to_numpy(self) -> dict[str, NDArray[np.float32]]: ...
+    @overload
+    def to_numpy(self, modality: str) -> NDArray[np.float32]: ...
+    def to_numpy(self, modality: str | None = None) -> NDArray[np.float32] | dict[str, NDArray[np.float32]]:
+        """Return the numbers of one modality, or of all that are matrices, by name.
+
+        Returns
+        -------
+        numpy.ndarray or dict
+            (n_samples, n_features) float32, rows as in `samples`, columns as in `features`; NaN where missing, a whole
+            row of it where a sample lacks the modality. On the asked scale; through the state, where there is one.
+        """
+        if modality is None:
+            return {m: self.to_numpy(m) for m in self._features}
+        name = self._matrix(modality)
+        values = read_values(self.store, self._table, name, self._features[name])
+        self._to_scale(values, name)
+        if self.split is None:
+            return values
+        self._log()
+        if self.split.state is None:
+            return values
+        ids = self._feature_table(name)["feature_id"].to_list()
+        return np.asarray(self.split.state.apply(name, values, ids), np.float32)
+
+    def to_polars(self, modality: str) -> pl.DataFrame:
+        """Return sample_id and a column per feature_id, for the samples that have the modality.
+
+        Of reports: sample_id, patient_id, text, ...; of patches: a row per patch.
+        """
+        if MODALITIES[self._asked(modality)].kind != "matrix":
+            return self._records(self._asked(modality))
+        have = self.samples[f"has_{self._matrix(modality)}"].to_numpy()
+        values = np.ascontiguousarray(self.to_numpy(modality)[have].T)
+        columns = {name: values[i] for i, name in enumerate(self.features(modality)["feature_id"])}
+        return pl.DataFrame({"sample_id": self.samples["sample_id"].filter(pl.Series(have))} | columns)
+
+    def to_pandas(self, modality: str) -> pd.DataFrame:
+        """Return the same as a data frame of pandas with sample_id as its index.
+
+        Raises
+        ------
+        MissingExtraError
+            If pandas is not installed.
+        """
+        pandas = _extra("pandas", "scverse")
+        have = self.samples[f"has_{self._matrix(modality)}"].to_numpy()
+        ids = self.samples["sample_id"].filter(pl.Series(have)).to_list()
+        frame: pd.DataFrame = pandas.DataFrame(
+            self.to_numpy(modality)[have],
+            index=pandas.Index(ids, name="sample_id"),
+            columns=pandas.Index(self.features(modality)["feature_id"].to_list(), name="feature_id"),
+        )
+        return frame
+
+    def to_torch(self) -> dict[str, torch.Tensor]:
+        """Return `to_numpy` as float32 tensors that share its memory.
+
+        Raises
+        ------
+        MissingExtraError
+            If torch is not installed.
+        """
+        torch = _extra("torch", "models")
+        return {m: torch.from_numpy(values) for m, values in self.to_numpy().items()}
+
+    def to_mudata(self) -> mudata.MuData:
+        """Return a MuData with an AnnData per matrix modality: obs are the samples that have it, var the features.
+
+        Variables are named ``<modality>:<feature_id>``, since a gene can be in several modalities.
+
+        Raises
+        ------
+        MissingExtraError
+            If mudata is not installed.
+        """
+        pandas, anndata, mu = (_extra(name, "scverse") for name in ("pandas", "anndata", "mudata"))
+        facts = self.samples.select("sample_id", "patient_id", "cohort", "sample_type", "site")
+        parts = {}
+        for modality in self._features:
+            have = self.samples[f"has_{modality}"]
+            var = self.features(modality)
+            var = var.select(c.name for c in var if c.name == "feature_id" or c.null_count() < len(c))
+            var = var.with_columns(name=pl.lit(f"{modality}:") + pl.col("feature_id"))
+            parts[modality] = anndata.AnnData(
+                X=self.to_numpy(modality)[have.to_numpy()],
+                obs=_indexed(pandas, facts.filter(have), "sample_id"),
+                var=_indexed(pandas, var, "name"),
+            )
+        with mu.set_options(pull_on_update=False):
+            data: mudata.MuData = mu.MuData(parts)
+        obs = _indexed(pandas, facts, "sample_id").loc[data.obs_names]
+        for name in obs.columns:
+            data.obs[name] = obs[name]
+        data.uns["omicstore"] = {"release": self.store.release, "simulated": self.store.simulated, "reads": self.marked}
+        return data
+
+    def summary(self) -> dict[str, Any]:
+        """Return what was found, as ``omicstore query --json`` prints it."""
+        complete = pl.all_horizontal(pl.lit(value=True), *(pl.col(f"has_{m}") for m in self.modalities))
+        found = {
+            "release": self.store.release,
+            "dataset": self.store.dataset,
+            "simulated": self.store.simulated,
+            "cohorts": list(self.question.cohorts),
+            "sample_type": ",".join(self._sample_types),
+            "n_patients": self._table["patient_id"].n_unique(),
+            "n_samples": self._table.height,
+            "n_complete": self.samples.filter(complete).height,
+            "modalities": {m: self._modality(m) for m in self.modalities},
+            "left_out": self.left_out,
+            "reads": self.marked,
+            "warnings": self.warnings,
+            "notes": self.notes,
+        }
+        if self.split is not None:
+            found["split"] = {
+                "name": self.split.folder.name, "manifest_hash": self.split.manifest_hash,
+                "fold": self.split.fold, "part": self.split.part,
+            }  # fmt: skip
+        return found
+
+    def _modality(self, modality: str) -> dict[str, Any]:
+        column = profile_column(modality)
+        have = self._table.filter(has_modality(self._table, modality))
+        units = self.units.get(modality, {})
+        return {
+            "n_samples": self._counts[modality],
+            "n_profiles": int(have[column].sum()) if column in have.columns else 0,
+            "n_features": len(self._features[modality]) if modality in self._features else None,
+            "unit": next(iter(units.values())) if len(set(units.values())) == 1 else None,
+            "units": units,
+        }
+
+    def _records(self, modality: str) -> pl.DataFrame:
+        ids = self._table.filter(has_modality(self._table, modality)).select("cohort", "sample_id", "patient_id")
+        self._log()
+        if modality == "report":
+            reports = self.store.table("reports")
+            if reports.is_empty():
+                return reports
+            texts = reports.drop("sample_id")
+            return ids.join(texts, on=["cohort", "patient_id"], how="inner", maintain_order="left_right").drop("cohort")
+        parts = []
+        for cohort in ids["cohort"].unique().sort():
+            mine = ids.filter(pl.col("cohort") == cohort)["sample_id"].implode()
+            folder = self.store.body["patches"][cohort]["path"] + "/"
+            for path in (p for p in self.store.body["files"] if p.startswith(folder)):
+                parts.append(self.store.files.table(path).filter(pl.col("sample_id").is_in(mine)))
+        return pl.concat(parts) if parts else pl.DataFrame()
+
+    def _to_scale(self, values: NDArray[np.float32], modality: str) -> None:
+        if self.question.scale == "linear":
+            return
+        units = self.units[modality]
+        amounts = [c for c, unit in units.items() if unit in LINEAR_UNITS]
+        rows = self._table["cohort"].is_in(amounts).to_numpy()
+        chosen = slice(None) if rows.all() else rows
+        part = values[chosen]
+        part += 1
+        (np.log2 if self.question.scale == "log2p1" else np.log10)(part, out=part)
+        values[chosen] = part
+
+    def _log(self) -> None:
+        if self.split is not None and not self._logged:
+            self.split.log(self.store, self.modalities, self._table.height)
+            self._logged = True
+
+    def _asked(self, modality: str) -> str:
+        if modality.lower() not in self.modalities:
+            raise UnknownNameError("modality of this query", modality, self.modalities)
+        return modality.lower()
+
+    def _matrix(self, modality: str) -> str:
+        name = self._asked(modality)
+        if name not in self._features:
+            raise UsageError(f"{name} is no matrix", expected="a modality of samples by features", run=f"use to_polars({name!r})")
+        return name
+
+
+def _extra(package: str, extra: str) -> ModuleType:
+    try:
+        return import_module(package)
+    except ImportError:
+        raise MissingExtraError(package, extra) from None
+
+
+def _indexed(pandas: ModuleType, frame: pl.DataFrame, index: str) -> Any:
+    columns = {name: frame[name].to_list() for name in frame.columns if name != index}
+    return pandas.DataFrame(columns, index=pandas.Index(frame[index].to_list(), name=index))

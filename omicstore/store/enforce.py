@@ -1,0 +1,175 @@
+"""Reads that name a split: held-out rows come out only through what was fitted on that fold's training rows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import polars as pl
+
+from omicstore.errors import LeakageError, SplitError, UnknownNameError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from omicstore.store.reader import Store
+
+__all__ = ["FittedState", "SplitRead", "open_split"]
+
+PARTS = ("train", "val", "test")
+
+
+class FittedState(Protocol):
+    """What a transform learned, and from which rows."""
+
+    @property
+    def manifest_hash(self) -> str:
+        """The hash of the split's manifest."""
+
+    @property
+    def fold(self) -> int:
+        """The fold it was fitted in."""
+
+    @property
+    def part(self) -> str:
+        """The part it was fitted on."""
+
+    def apply(self, modality: str, values: NDArray[np.float32], feature_ids: Sequence[str]) -> NDArray[np.float32]:
+        """Return the transformed values of the features it keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRead:
+    """A read of one part of one fold, allowed.
+
+    Attributes
+    ----------
+    folder
+        The split's folder.
+    manifest_hash, fold, part
+        Which rows.
+    assigned
+        cohort and sample_id of these rows.
+    state
+        What the numbers go through; None only for raw training rows.
+    """
+
+    folder: Path
+    manifest_hash: str
+    fold: int
+    part: str
+    assigned: pl.DataFrame
+    state: FittedState | None
+
+    def log(self, store: Store, modalities: Sequence[str], n_samples: int) -> None:
+        """Record that test rows were read: how often a test part is read is a leak of its own."""
+        if self.part != "test":
+            return
+        line = {
+            "release": store.release, "manifest_hash": self.manifest_hash, "fold": self.fold,
+            "modalities": list(modalities), "n_samples": n_samples,
+        }  # fmt: skip
+        with (self.folder / "test_reads.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line, sort_keys=True) + "\n")
+
+
+def open_split(store: Store, split: str | Path, fold: int | None, part: str | None, state: FittedState | None) -> SplitRead:
+    """Return the rows of a part, if the caller may have them.
+
+    Parameters
+    ----------
+    store
+        The open store.
+    split
+        A folder with manifest.json and assignments.parquet, or a name of one in the study's ``splits/``.
+    fold, part
+        Which rows.
+    state
+        What was fitted on the training rows of that fold.
+
+    Raises
+    ------
+    UsageError
+        If fold or part is not named.
+    SplitError
+        If there is no such split, or it was made on another release.
+    LeakageError
+        If held-out rows are asked for and `state` is absent or was fitted elsewhere.
+    """
+    folder = _folder(store, split)
+    manifest = _manifest(folder)
+    if fold is None or part is None:
+        raise UsageError(f"the split {folder.name} is named without {'fold' if fold is None else 'part'}", run="--fold 0 --part train")
+    if part not in PARTS:
+        raise UnknownNameError("part", part, PARTS)
+    if (made_on := _release(manifest)) != store.release:
+        raise SplitError(
+            f"the split {folder.name} was made on release {made_on[:12]}, this store is {store.release[:12]}",
+            run="omicstore split make (or dvc repro) makes it again",
+        )
+    _admit(folder, manifest["manifest_hash"], fold, part, state)
+    rows = pl.read_parquet(folder / "assignments.parquet")
+    folds = sorted(rows["fold"].unique().to_list())
+    if fold not in folds:
+        raise UnknownNameError(f"fold of {folder.name}", str(fold), [str(f) for f in folds])
+    assigned = rows.filter((pl.col("fold") == fold) & (pl.col("part") == part)).select("cohort", "sample_id")
+    return SplitRead(folder, manifest["manifest_hash"], fold, part, assigned, state)
+
+
+def _admit(folder: Path, manifest_hash: str, fold: int, part: str, state: FittedState | None) -> None:
+    mend = f"fit a state on split {folder.name}, fold {fold}, part train, and pass it as state="
+    if state is None:
+        if part == "train":
+            return
+        raise LeakageError(f"part {part} of split {folder.name} was asked for without a fitted state", run=mend)
+    for name, have, need in (
+        ("manifest", state.manifest_hash, manifest_hash),
+        ("fold", state.fold, fold),
+        ("part", state.part, "train"),
+    ):
+        if have != need:
+            raise LeakageError(
+                f"the state was fitted on {name} {_short(have)}, and part {part} of fold {fold} of split {folder.name} was asked for",
+                expected=f"{name} {_short(need)}",
+                run=mend,
+            )
+
+
+def _short(value: object) -> str:
+    return str(value)[:12]
+
+
+def _folder(store: Store, split: str | Path) -> Path:
+    named = Path(split)
+    candidates = [named]
+    if store.files.local is not None:  # <study>/data/store
+        candidates.append(store.files.local.absolute().parent.parent / "splits" / named)
+    for folder in candidates:
+        if (folder / "manifest.json").is_file():
+            return folder
+    there = sorted({p.parent.name for c in candidates for p in c.parent.glob("*/manifest.json")})
+    raise SplitError(
+        f"there is no split {str(split)!r}" + (f"; there are {', '.join(there)}" if there else ""),
+        expected=f"manifest.json in {candidates[-1]}",
+        run="omicstore split make",
+    )
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    try:
+        body = json.loads((folder / "manifest.json").read_bytes())
+        if not isinstance(body["manifest_hash"], str):
+            raise TypeError
+    except (ValueError, KeyError, TypeError):
+        raise SplitError(f"{folder}/manifest.json is not a split manifest", run="omicstore split make") from None
+    return dict(body)
+
+
+def _release(manifest: dict[str, Any]) -> str:
+    release = manifest.get("release")
+    return str(release.get("id") if isinstance(release, dict) else release)

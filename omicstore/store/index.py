@@ -1,0 +1,118 @@
+"""The index: a modality's numbers turned, one row per feature over all cohorts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from omicstore.store import layout
+from omicstore.store.files import staged, write_table
+from omicstore.store.hashing import node_hash, table_hash
+from omicstore.store.matrixfile import MatrixFile, MatrixWriter
+from omicstore.store.schema import FEATURES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from omicstore.store.filesystem import LocalRoot
+
+__all__ = ["axis_positions", "union_features", "write_index"]
+
+#: The numbers are turned in blocks of features of this size, whatever the size of the whole.
+_BLOCK_BYTES = 128 << 20
+
+
+def write_index(root: LocalRoot, body: dict[str, Any], modality: str) -> None:
+    """Write a modality's index and union axis, and enter them in `body`.
+
+    Columns of the index are the rows of the matrices, cohort after cohort in the order of their names. It is made from
+    the matrices alone and named by their hashes, so one that is there already is right.
+
+    Parameters
+    ----------
+    root
+        The store.
+    body
+        What ``store.json`` will say.
+    modality
+        A modality of kind ``matrix``.
+    """
+    held = {c: matrices[modality] for c, matrices in body["matrices"].items() if modality in matrices}
+    features = union_features(root, held)
+    features_path = layout.index_features_file(modality, features_hash := table_hash(features, FEATURES))
+    write_table(root.folder / features_path, features)
+    digest = node_hash(f"index {modality}", {cohort: entry["hash"] for cohort, entry in held.items()})
+    path = layout.index_file(modality, digest)
+    if not (root.folder / path).is_file():
+        with staged(root.folder / path) as beside:
+            _Turner(root, held, features).write(beside)
+    body["files"][path] = {"rows": features.height, "hash": digest}
+    body["files"][features_path] = {"rows": features.height, "hash": features_hash}
+    body["index"][modality] = {
+        "path": path,
+        "features": features_path,
+        "hash": digest,
+        "n_profiles": sum(entry["n_profiles"] for entry in held.values()),
+        "n_features": features.height,
+    }
+
+
+def union_features(root: LocalRoot, held: Mapping[str, Mapping[str, Any]]) -> pl.DataFrame:
+    """Return the features of any cohort, sorted; what is said of one is what the first cohort says that has it."""
+    paths = list(dict.fromkeys(entry["features"] for entry in held.values()))
+    frames = [root.table(path) for path in paths]
+    return pl.concat(frames).unique("feature_id", keep="first", maintain_order=True).sort("feature_id")
+
+
+def axis_positions(axis: pl.Series, union: pl.Series) -> NDArray[np.int64]:
+    """Return where each feature of an axis stands in the union; both are sorted, so the result is ascending.
+
+    Examples
+    --------
+    >>> axis_positions(pl.Series(["b", "d"]), pl.Series(["a", "b", "c", "d"]))
+    array([1, 3])
+    """
+    import pyarrow.compute as pc
+
+    found = pc.index_in(axis.to_arrow(), value_set=union.to_arrow())
+    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+
+
+class _Turner:
+    def __init__(self, root: LocalRoot, held: Mapping[str, Mapping[str, Any]], features: pl.DataFrame) -> None:
+        self._features = features
+        self._files = [MatrixFile(root, entry["values"]) for entry in held.values()]
+        by_axis: dict[str, NDArray[np.int64]] = {}
+        for entry in held.values():
+            if entry["axis"] not in by_axis:
+                axis = root.table(entry["features"], ["feature_id"])["feature_id"]
+                by_axis[entry["axis"]] = axis_positions(axis, features["feature_id"])
+        self._positions = [by_axis[entry["axis"]] for entry in held.values()]
+
+    def write(self, path: Any) -> None:
+        n_profiles = sum(file.n_rows for file in self._files)
+        with MatrixWriter(path, ["feature_id", "symbol"], n_profiles) as out:
+            step = max(1, _BLOCK_BYTES // (4 * n_profiles * out.rows_per_group)) * out.rows_per_group
+            for start in range(0, self._features.height, step):
+                part = self._features[start : start + step]
+                keys = {name: part[name].to_list() for name in ("feature_id", "symbol")}
+                out.write(keys, self._block(start, start + part.height, n_profiles))
+        for file in self._files:
+            file.close()
+
+    def _block(self, start: int, stop: int, n_profiles: int) -> NDArray[np.float32]:
+        """Return features `start` to `stop` of all profiles, NaN where a cohort lacks the feature."""
+        block = np.full((stop - start, n_profiles), np.nan, np.float32)
+        first = 0
+        for file, positions in zip(self._files, self._positions, strict=True):
+            low, high = np.searchsorted(positions, [start, stop])
+            if low < high:
+                values = np.empty((file.n_rows, high - low), np.float32)
+                file.read(np.arange(file.n_rows), values, columns=(int(low), int(high)))
+                block[positions[low:high] - start, first : first + file.n_rows] = values.T
+            first += file.n_rows
+        return block

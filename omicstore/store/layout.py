@@ -1,0 +1,104 @@
+"""Where things lie in a store, and how its JSON is written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+__all__ = [
+    "CATALOG",
+    "INDEX",
+    "LEASES",
+    "LOCKS",
+    "STORE_JSON",
+    "TEMPORARY",
+    "canonical_json",
+    "cohort_folder",
+    "cohort_json",
+    "cohort_table",
+    "features_file",
+    "index_features_file",
+    "index_file",
+    "patches_folder",
+    "reports_file",
+    "samples_file",
+    "table_file",
+    "values_file",
+]
+
+STORE_JSON = "store.json"
+CATALOG = "catalog"
+INDEX = "index"
+#: Neither locks nor leases belong to a release; both are empty when nobody reads or writes.
+LOCKS = ".locks"
+LEASES = ".leases"
+#: What a writer has not finished yet starts with this.
+TEMPORARY = ".tmp-"
+
+_DIGITS = 16
+
+
+def canonical_json(body: Any) -> bytes:
+    r"""Return `body` as UTF-8 JSON with sorted keys and one line feed at the end; NaN is refused.
+
+    Examples
+    --------
+    >>> canonical_json({"b": 1, "a": [None, 0.5]})
+    b'{\n "a": [\n  null,\n  0.5\n ],\n "b": 1\n}\n'
+    """
+    return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+
+
+def cohort_folder(cohort: str) -> str:
+    """Return the folder of a cohort."""
+    return f"cohort={cohort}"
+
+
+def cohort_json(cohort: str) -> str:
+    """Return the file that says what a cohort's folder holds."""
+    return f"{cohort_folder(cohort)}/cohort.json"
+
+
+def values_file(cohort: str, modality: str, digest: str) -> str:
+    """Return the file of a matrix, named by its content hash."""
+    return f"{cohort_folder(cohort)}/modality={modality}/values-{digest[:_DIGITS]}.parquet"
+
+
+def features_file(cohort: str, modality: str, digest: str) -> str:
+    """Return the file of a matrix's feature axis, named by its content hash."""
+    return f"{cohort_folder(cohort)}/modality={modality}/features-{digest[:_DIGITS]}.parquet"
+
+
+def reports_file(cohort: str, digest: str) -> str:
+    """Return the file of a cohort's report texts, named by its content hash."""
+    return f"{cohort_folder(cohort)}/reports-{digest[:_DIGITS]}.parquet"
+
+
+def patches_folder(cohort: str, digest: str) -> str:
+    """Return the folder of a cohort's patch features, named by its content hash."""
+    return f"{cohort_folder(cohort)}/patches-{digest[:_DIGITS]}"
+
+
+def cohort_table(cohort: str, table: str, digest: str) -> str:
+    """Return the file of a cohort's part of a catalogue table, named by its content hash."""
+    return f"{cohort_folder(cohort)}/catalog/{table}-{digest[:_DIGITS]}.parquet"
+
+
+def table_file(table: str, digest: str) -> str:
+    """Return the file of a catalogue table over all cohorts, named by its content hash."""
+    return f"{CATALOG}/{table}-{digest[:_DIGITS]}.parquet"
+
+
+def index_file(modality: str, digest: str) -> str:
+    """Return the file of a modality's turned matrix, named by the hash of what it was made from."""
+    return f"{INDEX}/modality={modality}-{digest[:_DIGITS]}.parquet"
+
+
+def index_features_file(modality: str, digest: str) -> str:
+    """Return the file of a modality's union axis, named by its content hash."""
+    return f"{INDEX}/features-{modality}-{digest[:_DIGITS]}.parquet"
+
+
+def samples_file(digest: str) -> str:
+    """Return the file that joins samples to the rows of the matrices, named by its content hash."""
+    return f"{INDEX}/samples-{digest[:_DIGITS]}.parquet"

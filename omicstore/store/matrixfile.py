@@ -1,0 +1,227 @@
+"""Matrices as Parquet whose numbers can be read straight into place.
+
+One row per sample (or, in the index, per feature): text columns that name it, and a fixed-size list of float32. The list
+column is written plain, uncompressed, without nulls and as one page per row group, so its numbers lie in the file as they
+lie in memory, at the end of the column chunk. A read is then one `pread` per run of rows, as fast as a raw file, and any
+Parquet reader still understands it. float32 omics hardly compress: lz4 with byte-stream-split would save a tenth. A row
+group that is laid out otherwise (a store that another tool wrote again) is read through Arrow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from omicstore.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from omicstore.store.filesystem import Root
+
+__all__ = ["MatrixFile", "MatrixWriter"]
+
+_ROW_GROUP_BYTES = 4 << 20
+_PAGE_BYTES = 1 << 30  # more than any row group, so that each has one page
+_HEADER_BYTES = 64
+
+
+class MatrixWriter:
+    """Writes a matrix row block by row block; a context manager.
+
+    Parameters
+    ----------
+    path
+        The file to write.
+    keys
+        Names of the text columns.
+    width
+        Length of a row.
+    """
+
+    def __init__(self, path: Path, keys: Sequence[str], width: int) -> None:
+        element = pa.field("element", pa.float32(), nullable=False)
+        self._list = pa.list_(element, width)
+        fields = [pa.field(key, pa.string()) for key in keys]
+        self._schema = pa.schema([*fields, pa.field("values", self._list, nullable=False)])
+        self.rows_per_group = max(1, _ROW_GROUP_BYTES // (4 * width))
+        self._writer = pq.ParquetWriter(
+            path, self._schema, compression="none", use_dictionary=False, write_statistics=list(keys), data_page_size=_PAGE_BYTES
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._writer.close()
+
+    def write(self, keys: Mapping[str, Any], values: NDArray[np.float32]) -> None:
+        """Append (n, width) rows; `keys` holds n texts per text column."""
+        columns = [pa.array(keys[field.name], pa.string()) for field in list(self._schema)[:-1]]
+        for start in range(0, values.shape[0], self.rows_per_group):
+            block = np.ascontiguousarray(values[start : start + self.rows_per_group], dtype=np.float32)
+            missing = np.isnan(block)
+            if missing.any():  # one bit pattern, so that the same numbers are the same bytes
+                block = np.where(missing, np.float32(np.nan), block)
+            flat = pa.FixedSizeListArray.from_arrays(pa.array(block.ravel()), type=self._list)
+            part = [column.slice(start, block.shape[0]) for column in columns]
+            self._writer.write_table(pa.table([*part, flat], schema=self._schema), row_group_size=block.shape[0])
+
+
+class MatrixFile:
+    """A matrix in a Parquet file, open for reading.
+
+    Attributes
+    ----------
+    n_rows, width
+        The shape of the matrix.
+    """
+
+    def __init__(self, root: Root, path: str) -> None:
+        self.path = path
+        try:
+            where, system = root.arrow_source(path)
+            self._parquet = pq.ParquetFile(where, filesystem=system)
+            self._file = root.open(path)
+        except (FileNotFoundError, pa.ArrowInvalid) as error:
+            raise StoreError(
+                f"{root.url}/{path} cannot be read ({str(error).splitlines()[0]})",
+                expected="the file that store.json names",
+                run="dvc checkout, or build the store again",
+            ) from None
+        meta = self._parquet.metadata
+        self.n_rows = meta.num_rows
+        groups = [meta.row_group(g) for g in range(meta.num_row_groups)]
+        self._bounds = np.cumsum([0, *(g.num_rows for g in groups)])
+        self._chunks = [g.column(g.num_columns - 1) for g in groups]
+        self.width = self._chunks[0].num_values // groups[0].num_rows
+        #: One level is the list's own: neither a row nor a number can be null.
+        self._no_nulls = self._parquet.schema.column(meta.num_columns - 1).max_definition_level == 1
+        self._begin = np.full(len(groups), -1, np.int64)  # of the numbers; -1 not looked at, -2 to be read through Arrow
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()
+        self._parquet.close()
+
+    def keys(self, columns: Sequence[str]) -> pa.Table:
+        """Return text columns, in row order."""
+        return self._parquet.read(columns=list(columns))
+
+    def read(
+        self,
+        rows: NDArray[np.integer[Any]],
+        out: NDArray[np.float32],
+        at: NDArray[np.integer[Any]] | None = None,
+        columns: tuple[int, int] | None = None,
+    ) -> None:
+        """Read rows, or a range of their columns, into `out`.
+
+        Parameters
+        ----------
+        rows
+            n row numbers; fastest ascending.
+        out
+            A C-order array whose rows are as long as what is read.
+        at
+            Which rows of `out` to fill, n numbers; the first n where None.
+        columns
+            First column and the one after the last; all where None.
+        """
+        if not len(rows):
+            return
+        low, high = columns or (0, self.width)
+        assert out.shape[1] == high - low
+        assert out.flags.c_contiguous
+        rows = np.asarray(rows, np.int64)
+        at = np.arange(len(rows)) if at is None else np.asarray(at, np.int64)
+        group = np.searchsorted(self._bounds, rows, side="right") - 1
+        breaks = (np.diff(rows) != 1) | (np.diff(at) != 1) | (np.diff(group) != 0)
+        if high - low < self.width:
+            breaks[:] = True
+        starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
+        ends = np.concatenate([starts[1:], [len(rows)]])
+        self._locate(np.unique(group))
+        target = memoryview(out.reshape(-1).view(np.uint8))
+        length = 4 * (high - low)
+        begin = self._begin[group[starts]]
+        offsets = begin + 4 * ((rows[starts] - self._bounds[group[starts]]) * self.width + low)
+        plain = begin >= 0
+        into = at[starts] * length
+        until = into + (ends - starts) * length
+        for offset, first, last in zip(offsets[plain].tolist(), into[plain].tolist(), until[plain].tolist(), strict=True):
+            self._file.read_into(offset, target[first:last])
+        self._through_arrow(rows, out, at, group, (low, high))
+
+    def _locate(self, groups: NDArray[np.integer[Any]]) -> None:
+        for g in groups[self._begin[groups] == -1].tolist():
+            count = int(self._bounds[g + 1] - self._bounds[g]) * self.width
+            self._begin[g] = self._where_plain(self._chunks[g], count)
+
+    def _where_plain(self, chunk: Any, count: int) -> int:
+        """Return the offset of a chunk's numbers if they lie in one plain page, else -2."""
+        plain = {"PLAIN", "RLE"}.issuperset(chunk.encodings) and not chunk.has_dictionary_page
+        if not plain or not self._no_nulls or chunk.compression != "UNCOMPRESSED" or chunk.num_values != count:
+            return -2
+        start, size = int(chunk.data_page_offset), int(chunk.total_compressed_size)
+        header = bytearray(min(_HEADER_BYTES, size))
+        self._file.read_into(start, memoryview(header))
+        return start + size - 4 * count if _page_values(bytes(header)) == count else -2
+
+    def _through_arrow(
+        self,
+        rows: NDArray[np.int64],
+        out: NDArray[np.float32],
+        at: NDArray[np.int64],
+        group: NDArray[np.integer[Any]],
+        columns: tuple[int, int],
+    ) -> None:
+        for g in np.unique(group[self._begin[group] == -2]).tolist():
+            values = self._parquet.read_row_group(g, columns=["values"])["values"].combine_chunks()
+            block = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, self.width)
+            mine = group == g
+            out[at[mine]] = block[rows[mine] - self._bounds[g], columns[0] : columns[1]]
+
+
+def _page_values(header: bytes) -> int:
+    """Return how many values a version-1 data page holds, from its Thrift compact header; -1 if it is another page.
+
+    The header is: type = 0, uncompressed size, compressed size, an optional checksum, then the struct that begins with
+    the number of values and their encoding, where 0 is plain.
+    """
+    position = 0
+
+    def integer() -> int:
+        nonlocal position
+        value = shift = 0
+        while True:
+            byte = header[position]
+            position += 1
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return (value >> 1) ^ -(value & 1)
+
+    field, fields = 0, {}
+    try:
+        while header[position] & 0x0F == 5:  # 32-bit integers
+            field += header[position] >> 4
+            position += 1
+            fields[field] = integer()
+        field += header[position] >> 4
+        if fields.get(1) != 0 or field != 5 or header[position] & 0x0F != 12 or header[position + 1] != 0x15:
+            return -1
+        position += 2
+        values = integer()
+        if header[position] != 0x15:
+            return -1
+        position += 1
+        return values if integer() == 0 else -1
+    except IndexError:
+        return -1
