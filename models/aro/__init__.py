@@ -1,0 +1,1 @@
+"""ARO: an autoencoder over concatenated modalities."""

@@ -1,0 +1,97 @@
+"""Trivial and linear predictors of a modality, fitted on the same training rows as the models.
+
+All take and give values on the transformed scale, where 0 is what a model reads for a missing entry.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from models.baselines.rowspace import RowSpace
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.floating]
+
+__all__ = ["RIDGE_ALPHAS", "PCAReconstruction", "Predictor", "Ridge", "TrainMean"]
+
+#: Penalties tried, relative to the number of input features.
+RIDGE_ALPHAS: tuple[float, ...] = tuple(float(a) for a in np.logspace(-2, 3, 11))
+
+
+class Predictor(Protocol):
+    """Predicts (n, F) of one modality from (n, G) of others."""
+
+    def predict(self, inputs: Array) -> NDArray[np.float64]:
+        """Return (n, F)."""
+
+
+class TrainMean:
+    """Predicts each feature's training mean, whatever the input.
+
+    Parameters
+    ----------
+    targets
+        (n, F) training values, NaN = not observed.
+    """
+
+    def __init__(self, targets: Array) -> None:
+        seen = ~np.isnan(targets)
+        self.mean = np.where(seen, targets, 0).sum(axis=0, dtype=np.float64) / np.maximum(seen.sum(axis=0), 1)
+
+    def predict(self, inputs: Array) -> NDArray[np.float64]:
+        """Return the means, once per row of `inputs`."""
+        return np.tile(self.mean, (len(inputs), 1))
+
+
+class Ridge:
+    """Ridge regression; each target's penalty is chosen by leave-one-out on the training rows.
+
+    Parameters
+    ----------
+    inputs
+        (n, G) training inputs; NaN is read as 0.
+    targets
+        (n, F) training targets; NaN is read as the training mean.
+    """
+
+    def __init__(self, inputs: Array, targets: Array) -> None:
+        from sklearn.linear_model import RidgeCV
+
+        filled = np.nan_to_num(inputs)
+        self.space = RowSpace.fit(filled)
+        mean = TrainMean(targets)
+        wanted = np.where(np.isnan(targets), mean.mean, targets)
+        alphas = [a * filled.shape[1] for a in RIDGE_ALPHAS]
+        self.model = RidgeCV(alphas=alphas, alpha_per_target=wanted.shape[1] > 1).fit(self.space.scores(filled), wanted)
+
+    def predict(self, inputs: Array) -> NDArray[np.float64]:
+        """Return (n, F) from (n, G) inputs."""
+        scores = self.space.scores(np.nan_to_num(inputs))
+        return np.asarray(self.model.predict(scores)).reshape(len(inputs), -1)
+
+
+class PCAReconstruction:
+    """Gives a matrix back from its principal components.
+
+    Their number is the width of the embedding that it is compared with, or the rank of the training rows where that is
+    less. It cannot be chosen by error: what is given back only gets better with each component, on any rows.
+
+    Parameters
+    ----------
+    train
+        (n, G) training values of all modalities side by side; NaN is read as 0.
+    width
+        Components wanted.
+    """
+
+    def __init__(self, train: Array, width: int) -> None:
+        self.space = RowSpace.fit(np.nan_to_num(train))
+        self.rank = min(width, self.space.axes.shape[1])
+
+    def predict(self, inputs: Array) -> NDArray[np.float64]:
+        """Return (n, G) from (n, G)."""
+        return self.space.rebuild(np.nan_to_num(inputs), self.rank)

@@ -1,0 +1,87 @@
+"""The commands ``omicstore train``, ``evaluate`` and ``report``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omicstore.cli.common import DryRun, Output, StoreOption, command, find_store, find_study
+from omicstore.errors import MissingExtraError
+
+__all__ = ["evaluate", "report", "train"]
+
+
+def _need(*packages: str) -> None:
+    from importlib.util import find_spec
+
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingExtraError(package, "models")
+
+
+@command()
+def train(out: Output, *, store: StoreOption = None, dry_run: DryRun = False) -> None:
+    """Train the model that params.yaml names, on the training rows of one fold.
+
+    Writes artifacts/<model>: weights.safetensors, sidecar.json, state/ and history.json. The validation rows choose the
+    epoch; the test rows are not read.
+    """
+    _need("torch", "lightning", "safetensors")
+    from models.settings import TrainSettings, read_params
+
+    root = find_study()
+    settings = TrainSettings.of(read_params(root))
+    folder = root / "artifacts" / settings.model
+    if dry_run:
+        out.result({"would_write": str(folder)}, lambda: out.text(f"would write {folder}"))
+        return
+    import omicstore
+    from models.train import train as run
+
+    with omicstore.open(find_store(store)) as opened:
+        sidecar = run(root, opened, say=out.note, progress=out.progress)
+    body = {"written": str(folder), "selection": sidecar["selection"], "simulated": sidecar["simulated"]}
+    out.result(body, lambda: out.text(f"{_mark(sidecar)}trained {settings.model}: {folder}"))
+
+
+@command()
+def evaluate(out: Output, *, store: StoreOption = None, dry_run: DryRun = False) -> None:
+    """Judge the trained model on the test part, beside simple predictors.
+
+    Writes reports/metrics.json, reports/evaluation.json and reports/plots/. Reading the test part is logged.
+    """
+    _need("torch", "lightning", "sklearn", "lifelines")
+    root = find_study()
+    if dry_run:
+        out.result({"would_write": str(root / "reports")}, lambda: out.text(f"would write {root / 'reports'}"))
+        return
+    import omicstore
+    from models.evaluate.run import evaluate as run
+
+    with omicstore.open(find_store(store)) as opened:
+        body = run(root, opened, say=out.note)
+
+    def show() -> None:
+        if body["trained"]["simulated"]:
+            out.text("Simulated data.")
+        for sentence in body["conclusions"]:
+            out.text(sentence)
+
+    out.result(body, show)
+
+
+@command()
+def report(out: Output, *, dry_run: DryRun = False) -> None:
+    """Write reports/report.html, one file that opens anywhere, from the evaluation."""
+    _need("matplotlib", "jinja2")
+    root = find_study()
+    path = root / "reports" / "report.html"
+    if not dry_run:
+        from models.report.html import write_report
+
+        path = write_report(root)
+    word = "would write" if dry_run else "written"
+    out.result({word.replace(" ", "_"): str(path)}, lambda: out.text(f"{word}: {path}"))
+
+
+def _mark(sidecar: dict[str, Any]) -> str:
+    return "simulated data: " if sidecar["simulated"] else ""

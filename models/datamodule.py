@@ -1,0 +1,271 @@
+"""The one way from a store to a model: through a split, part by part, each held-out row only with fitted state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import lightning.pytorch as lightning
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from models.batch import MultiOmicsBatch, Targets
+from models.files import hash_ids
+from models.transforms.state import TransformState, fit_state
+from omicstore.errors import LeakageError, SplitError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from omicstore.cohort import Cohort
+    from omicstore.store.reader import Store
+
+__all__ = ["Batches", "CohortDataModule", "SeededBatches", "outcomes_of"]
+
+
+class Batches(Dataset[MultiOmicsBatch]):
+    """A whole part in memory, given out by lists of row numbers."""
+
+    def __init__(self, whole: MultiOmicsBatch) -> None:
+        self.whole = whole
+
+    def __len__(self) -> int:
+        return len(self.whole)
+
+    def __getitem__(self, rows: Sequence[int]) -> MultiOmicsBatch:
+        """Return the batch of `rows`."""
+        return self.whole.take(rows)
+
+
+class SeededBatches(Sampler[list[int]]):
+    """Lists of row numbers whose order depends on seed and epoch alone, so on no number of workers.
+
+    Parameters
+    ----------
+    n, batch_size
+        Rows, and rows per batch; the last batch may be smaller.
+    seed
+        Shuffles each epoch anew; rows stay in order where absent.
+
+    Examples
+    --------
+    >>> list(SeededBatches(5, 2, seed=None))
+    [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(self, n: int, batch_size: int, *, seed: int | None) -> None:
+        self.n, self.batch_size, self.seed, self.epoch = n, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes next; Lightning does."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return -(-self.n // self.batch_size)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.arange(self.n)
+        if self.seed is not None:
+            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
+        for start in range(0, self.n, self.batch_size):
+            yield order[start : start + self.batch_size].tolist()
+
+
+class CohortDataModule(lightning.LightningDataModule):
+    """Train, val and test loaders over one fold of a split.
+
+    The transform is fitted on the training rows; val and test rows are read from the store through its state. The test
+    part is read, and the read logged, only when the test loader is asked for.
+
+    Parameters
+    ----------
+    store
+        An open store.
+    split
+        The split's folder, with manifest.json and assignments.parquet.
+    fold
+        Which fold.
+    modalities
+        Those the batches hold, in order.
+    transform
+        Name of the transform to fit; not read where `state` is given.
+    cohorts, sample_type
+        As in a query; no cohorts means all.
+    state
+        A state fitted before on the same split and fold.
+    endpoint
+        Follow-up to put into the batches' targets.
+    batch_size, seed, num_workers
+        Of the loaders.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        split: Path,
+        fold: int,
+        *,
+        modalities: Sequence[str],
+        transform: str = "default",
+        cohorts: Sequence[str] = (),
+        sample_type: str = "primary",
+        state: TransformState | None = None,
+        endpoint: str | None = None,
+        batch_size: int = 64,
+        seed: int = 0,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__()
+        self.store, self.split, self.fold = store, split, fold
+        self.modalities, self.cohorts, self.sample_type = tuple(modalities), tuple(cohorts), sample_type
+        self.transform, self.endpoint = transform, endpoint
+        self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
+        self._state = state
+        self._parts: dict[str, MultiOmicsBatch] = {}
+
+    @property
+    def state(self) -> TransformState:
+        """The fitted state; fitted at the first call."""
+        if self._state is None:
+            self.part("train")
+        assert self._state is not None
+        return self._state
+
+    @property
+    def axes(self) -> dict[str, int]:
+        """Per modality the number of features after the transform."""
+        return {m: len(self.state.features(m)) for m in self.modalities}
+
+    def part(self, name: str) -> MultiOmicsBatch:
+        """Return all rows of ``train``, ``val`` or ``test`` as one batch, transformed."""
+        if name not in self._parts:
+            self._parts[name] = self._read(name)
+        return self._parts[name]
+
+    def train_dataloader(self) -> DataLoader[MultiOmicsBatch]:
+        """Return batches of the training rows, in an order that seed and epoch decide."""
+        return self._loader("train", self.seed)
+
+    def val_dataloader(self) -> DataLoader[MultiOmicsBatch]:
+        """Return batches of the validation rows, in the order of their sample ids."""
+        return self._loader("val", None)
+
+    def test_dataloader(self) -> DataLoader[MultiOmicsBatch]:
+        """Return batches of the test rows, in the order of their sample ids."""
+        return self._loader("test", None)
+
+    def batches(self, name: str) -> Iterator[MultiOmicsBatch]:
+        """Yield a part's batches in the order of its rows."""
+        whole = self.part(name)
+        for rows in SeededBatches(len(whole), self.batch_size, seed=None):
+            yield whole.take(rows)
+
+    def _loader(self, name: str, seed: int | None) -> DataLoader[MultiOmicsBatch]:
+        whole = self.part(name)
+        return DataLoader(
+            Batches(whole),
+            batch_size=None,
+            sampler=SeededBatches(len(whole), self.batch_size, seed=seed),
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            # Workers draw their seeds from here and leave the global generator, which masks and dropout use, alone.
+            generator=torch.Generator().manual_seed(self.seed),
+        )
+
+    def _query(self, part: str, state: TransformState | None) -> Cohort:
+        cohort = self.store.query(
+            cohort=list(self.cohorts) or None,
+            modalities=list(self.modalities),
+            sample_type=self.sample_type,
+            split=str(self.split),
+            fold=self.fold,
+            part=part,
+            state=state,
+        )
+        if cohort.marked != "split":
+            raise LeakageError(
+                "the rows to train or judge on were read without a split",
+                expected="rows of one part of a split",
+                run="omicstore split make",
+            )
+        return cohort
+
+    def _read(self, part: str) -> MultiOmicsBatch:
+        # Training rows come raw, for the fit; with a state at hand every part comes through it.
+        if part != "train":
+            cohort = self._query(part, self.state)
+            arrays = cohort.to_numpy()
+        else:
+            cohort = self._query(part, None)
+            arrays = self._training_arrays(cohort)
+        if not len(cohort.samples):
+            raise SplitError(
+                f"part {part} of fold {self.fold} of {self.split} has no sample", run="omicstore split check"
+            )
+        patients = cohort.samples["patient_id"].to_list()
+        targets = outcomes_of(self.store, patients, self.endpoint) if self.endpoint else None
+        return MultiOmicsBatch.from_arrays(
+            {m: arrays[m] for m in self.modalities}, cohort.samples["sample_id"].to_list(), patients, targets
+        )
+
+    def _training_arrays(self, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
+        from omicstore.splits import load
+
+        raw = cohort.to_numpy()
+        names = {m: cohort.features(m)["feature_id"].to_list() for m in self.modalities}
+        if self._state is None:
+            summary = cohort.summary()["modalities"]
+            self._state = fit_state(
+                self.transform,
+                {m: raw[m] for m in self.modalities},
+                names,
+                {m: summary[m]["unit"] for m in self.modalities},
+                sample_ids=cohort.samples["sample_id"].to_list(),
+                split=self.split.name,
+                manifest_hash=load(self.split).manifest_hash,
+                fold=self.fold,
+            )
+        elif self._state.fitted_on_row_hash != hash_ids(sorted(cohort.samples["sample_id"])):
+            raise LeakageError(
+                f"the fitted state has seen other rows than the training rows of fold {self.fold} of {self.split.name}",
+                expected="a state fitted on exactly these rows",
+                run="omicstore train",
+            )
+        return {m: self._state.apply(m, raw.pop(m), names[m]) for m in self.modalities}
+
+
+def outcomes_of(store: Store, patient_ids: Sequence[str], endpoint: str) -> Targets:
+    """Return the follow-up of patients, NaN where there is none.
+
+    Parameters
+    ----------
+    store
+        An open store.
+    patient_ids
+        B patients, one per row.
+    endpoint
+        OS, DSS, PFI or DFI.
+    """
+    import polars as pl
+
+    rows = pl.DataFrame({"patient_id": list(patient_ids)}, schema={"patient_id": pl.String})
+    known = (
+        store.table("outcomes")
+        .filter(pl.col("endpoint") == endpoint)
+        .unique("patient_id", keep="first", maintain_order=True)
+    )
+    joined = rows.join(
+        known.select("patient_id", "time_days", "event"), on="patient_id", how="left", maintain_order="left"
+    )
+    both = pl.col("time_days").is_not_null() & pl.col("event").is_not_null()
+    joined = joined.with_columns(
+        pl.when(both).then(pl.col(c)).otherwise(None).cast(pl.Float32).alias(c) for c in ("time_days", "event")
+    )
+    empty = Targets.empty(len(patient_ids))
+    time, event = (
+        torch.from_numpy(joined[c].fill_null(float("nan")).to_numpy().copy()) for c in ("time_days", "event")
+    )
+    return Targets(empty.label, time, event)

@@ -1,0 +1,1 @@
+"""What the test part says of a trained model."""

@@ -1,0 +1,105 @@
+"""How well a modality is predicted: every metric under every weighting of the samples at once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["METRICS", "feature_pearson", "prediction_metrics"]
+
+#: Name to title; MSE over observed entries, R2 and Pearson per feature and then averaged.
+METRICS = {"mse": "MSE", "r2": "R²", "pearson": "mean Pearson r"}
+
+#: Features are worked on in blocks of this many.
+BLOCK = 512
+
+
+def prediction_metrics(
+    truth: NDArray[np.floating], guess: NDArray[np.floating], weights: NDArray[np.float64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return MSE, R2 and Pearson under each row of weights.
+
+    R2 of a feature is one minus its squared error over its squared deviation from its own mean on the same samples.
+    A feature that does not vary in the truth has neither R2 nor r and is left out; a prediction that does not
+    vary has r = 0.
+
+    Parameters
+    ----------
+    truth
+        (n, F), NaN = not observed.
+    guess
+        (n, F), without NaN.
+    weights
+        (B, n), how often each sample counts.
+
+    Returns
+    -------
+    ``mse``, ``r2`` and ``pearson``, (B,) each.
+
+    Examples
+    --------
+    >>> truth = np.array([[0.0], [2.0]])
+    >>> {k: float(v[0]) for k, v in prediction_metrics(truth, truth + 1, np.ones((1, 2))).items()}
+    {'mse': 1.0, 'r2': 0.0, 'pearson': 1.0}
+    """
+    n_boot = weights.shape[0]
+    squares, entries = np.zeros(n_boot), np.zeros(n_boot)
+    sums = {"r2": np.zeros(n_boot), "pearson": np.zeros(n_boot)}
+    usable = np.zeros(n_boot)
+    for start in range(0, truth.shape[1], BLOCK):
+        block = slice(start, start + BLOCK)
+        n, sse, syy, spp, syp = _moments(truth[:, block], guess[:, block], weights)
+        squares += sse.sum(axis=1)
+        entries += n.sum(axis=1)
+        varies = syy > 1e-12 * np.maximum(n, 1)
+        usable += varies.sum(axis=1)
+        sums["r2"] += np.where(varies, 1 - sse / np.where(varies, syy, 1), 0).sum(axis=1)
+        sums["pearson"] += _pearson(n, syy, spp, syp).sum(axis=1)
+    some = np.where(usable > 0, usable, np.nan)
+    return {
+        "mse": squares / np.where(entries > 0, entries, np.nan),
+        "r2": sums["r2"] / some,
+        "pearson": sums["pearson"] / some,
+    }
+
+
+def feature_pearson(truth: NDArray[np.floating], guess: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return (F,) each feature's Pearson r over the observed samples; 0 where either side does not vary."""
+    n, _, syy, spp, syp = _moments(truth, guess, np.ones((1, truth.shape[0])))
+    return np.asarray(_pearson(n, syy, spp, syp)[0])
+
+
+def _moments(
+    truth: NDArray[np.floating], guess: NDArray[np.floating], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], ...]:
+    """Return per weighting and feature: count, squared error, and centred second moments of truth, guess and both."""
+    seen = ~np.isnan(truth)
+    # Shifting by the plain mean keeps the one-pass variance from losing digits.
+    count = np.maximum(seen.sum(axis=0), 1)
+    y = np.where(seen, truth, 0).astype(np.float64)
+    p = np.where(seen, guess, 0).astype(np.float64)
+    error = weights @ ((y - p) ** 2)
+    y = np.where(seen, y - y.sum(axis=0) / count, 0)
+    p = np.where(seen, p - p.sum(axis=0) / count, 0)
+    n = weights @ seen.astype(np.float64)
+    safe = np.maximum(n, 1)
+    sy, sp = weights @ y, weights @ p
+    return (
+        n,
+        error,
+        weights @ (y * y) - sy * sy / safe,
+        weights @ (p * p) - sp * sp / safe,
+        weights @ (y * p) - sy * sp / safe,
+    )
+
+
+def _pearson(
+    n: NDArray[np.float64], syy: NDArray[np.float64], spp: NDArray[np.float64], syp: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    floor = 1e-12 * np.maximum(n, 1)
+    varies = (syy > floor) & (spp > floor)
+    return np.asarray(np.where(varies, syp / np.sqrt(np.where(varies, syy * spp, 1)), 0))

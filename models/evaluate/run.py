@@ -1,0 +1,199 @@
+"""Judge a trained model on the test part and write reports/."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+from models.checkpoint import load_checkpoint
+from models.datamodule import CohortDataModule
+from models.evaluate.conclusions import conclusions
+from models.evaluate.metrics import METRICS
+from models.evaluate.prediction import imputation, reconstruction
+from models.evaluate.survival import Followed, survival_probe
+from models.files import write_json
+from models.registry import get_model
+from models.settings import EvaluateSettings, Survival, TrainSettings, read_params
+from omicstore.errors import OmicstoreError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from models.checkpoint import Checkpoint
+    from omicstore.store.reader import Store
+
+__all__ = ["FORMAT", "evaluate", "flat_metrics"]
+
+FORMAT = "omicstore.evaluation/1"
+
+
+def evaluate(root: Path, store: Store, *, say: Callable[[str], None]) -> dict[str, Any]:
+    """Judge the model in ``artifacts/`` on the test rows of its fold.
+
+    Writes ``reports/metrics.json`` (flat numbers), ``reports/evaluation.json`` (tables with 95% intervals) and
+    ``reports/plots/*.json``.
+
+    Parameters
+    ----------
+    root
+        The study's folder.
+    store
+        Its store.
+    say
+        Called with a line per step.
+
+    Returns
+    -------
+    What evaluation.json holds.
+
+    Raises
+    ------
+    OmicstoreError
+        If there is no trained model, or it was trained on another release.
+    """
+    params = read_params(root)
+    settings = EvaluateSettings.of(params)
+    folder = root / "artifacts" / TrainSettings.of(params).model
+    checkpoint = load_checkpoint(folder)
+    data = _data(root, store, checkpoint, settings)
+    parts = {name: data.part(name) for name in ("train", "test")}
+    name, module = checkpoint.sidecar["model"], checkpoint.module
+    ids, z_test = module.export_embeddings(data.batches("test"))
+    say(f"{len(ids)} test samples")
+    body: dict[str, Any] = _about(checkpoint, settings, n_test=len(ids))
+    body["reconstruction"] = reconstruction(name, module, parts["train"], parts["test"], z_test.shape[1], settings)
+    features: list[dict[str, Any]] = []
+    curves: list[dict[str, Any]] = []
+    if isinstance(settings.impute, str):
+        body["imputation"] = {"not_applicable": settings.impute}
+    else:
+        for modality in [*settings.impute.source, settings.impute.target]:
+            if modality not in module.axes:
+                raise UnknownNameError(
+                    "modality of the trained model",
+                    modality,
+                    module.axes,
+                    run="edit evaluate.impute or train.modalities",
+                )
+        targets = checkpoint.state.features(settings.impute.target)
+        body["imputation"], features = imputation(
+            name, module, parts["train"], parts["test"], targets, settings, settings.impute
+        )
+    if isinstance(settings.survival, str):
+        body["survival"] = {"not_applicable": settings.survival}
+    else:
+        train, val, test = (_followed(store, checkpoint, data, part) for part in ("train", "val", "test"))
+        body["survival"], curves = survival_probe(train, val, test, settings.survival, settings)
+    body["conclusions"] = conclusions(get_model(name).title, name, body)
+    history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
+    _write(root / "reports", body, {"training": _long(history), "imputation": features, "survival": curves})
+    return body
+
+
+def _data(root: Path, store: Store, checkpoint: Checkpoint, settings: EvaluateSettings) -> CohortDataModule:
+    sidecar = checkpoint.sidecar
+    if sidecar["release"] != store.release:
+        raise OmicstoreError(
+            f"the model was trained on release {sidecar['release'][:12]} and the store holds {store.release[:12]}",
+            expected="a model of this release",
+            run="omicstore train",
+        )
+    return CohortDataModule(
+        store,
+        root / "splits" / sidecar["split"]["name"],
+        sidecar["split"]["fold"],
+        modalities=sidecar["modalities"],
+        cohorts=sidecar["cohorts"],
+        sample_type=sidecar["sample_type"],
+        state=checkpoint.state,
+        endpoint=settings.survival.endpoint if isinstance(settings.survival, Survival) else None,
+        batch_size=256,
+    )
+
+
+def _about(checkpoint: Checkpoint, settings: EvaluateSettings, *, n_test: int) -> dict[str, Any]:
+    kept = (
+        "model",
+        "preset",
+        "modalities",
+        "cohorts",
+        "release",
+        "simulated",
+        "split",
+        "seed",
+        "n_parameters",
+        "n_train",
+        "n_val",
+        "selection",
+    )
+    return {
+        "format": FORMAT,
+        "part": "test",
+        "n_test": n_test,
+        "trained": {name: checkpoint.sidecar[name] for name in kept},
+        "transform": checkpoint.state.transform,
+        "bootstrap": {
+            "resamples": settings.bootstrap,
+            "unit": "patient",
+            "interval": "95% percentile",
+            "seed": settings.seed,
+        },
+    }
+
+
+def _followed(store: Store, checkpoint: Checkpoint, data: CohortDataModule, part: str) -> Followed:
+    import polars as pl
+
+    rows = data.part(part)
+    _, z = checkpoint.module.export_embeddings(data.batches(part))
+    columns = ["patient_id", "cohort", "age_years", "sex", "stage"]
+    known = store.table("patients").select(columns).unique("patient_id", keep="first", maintain_order=True)
+    patients = pl.DataFrame({"patient_id": rows.patient_id}).join(
+        known, on="patient_id", how="left", maintain_order="left"
+    )
+    return Followed(
+        z, rows.targets.time.numpy(), rows.targets.event.numpy(), patients.with_columns(pl.col("cohort").fill_null(""))
+    )
+
+
+def _long(history: list[dict[str, float]]) -> list[dict[str, Any]]:
+    return [
+        {"epoch": int(row["epoch"]) + 1, "part": part, "loss": row[part]}
+        for row in history
+        for part in ("train", "val")
+    ]
+
+
+def flat_metrics(body: dict[str, Any]) -> dict[str, float]:
+    """Return the numbers of an evaluation under flat names, for ``dvc metrics``."""
+    name = body["trained"]["model"]
+    flat: dict[str, float] = {"n_test": body["n_test"], "val_loss": body["trained"]["selection"]["value"]}
+    tables = {f"reconstruct.{m}": part for m, part in body["reconstruction"].items()}
+    part = body["imputation"]
+    if "not_applicable" not in part:
+        tables[f"impute.{'+'.join(part['from'])}_to_{part['to']}"] = part
+    for title, table in tables.items():
+        for row in table.get("methods", []):
+            flat |= {f"{title}.{row['method']}.{metric}": row[metric]["value"] for metric in METRICS}
+            if row["method"] == name:
+                flat |= {f"{title}.{name}.pearson_{end}": row["pearson"][end] for end in ("low", "high")}
+    for row in body["survival"].get("methods", []):
+        title = f"survival.{body['survival']['endpoint']}.{row['method'].replace(' + ', '+')}"
+        flat |= {
+            f"{title}.c": row["c"]["value"],
+            f"{title}.c_low": row["c"]["low"],
+            f"{title}.c_high": row["c"]["high"],
+        }
+        flat[f"{title}.c_within_cohorts"] = row["c_within_cohorts"]["value"]
+    return flat
+
+
+def _write(folder: Path, body: dict[str, Any], plots: dict[str, list[dict[str, Any]]]) -> None:
+    write_json(folder / "evaluation.json", body)
+    write_json(folder / "metrics.json", flat_metrics(body))
+    if (folder / "plots").exists():
+        shutil.rmtree(folder / "plots")
+    for name, rows in plots.items():
+        write_json(folder / "plots" / f"{name}.json", rows)

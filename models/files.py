@@ -1,0 +1,60 @@
+"""Files that hold the same bytes whenever they hold the same content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["canonical_json", "hash_array", "hash_file", "hash_ids", "write_json"]
+
+
+def canonical_json(value: Any) -> str:
+    r"""Return `value` as JSON with sorted keys and a final line feed; NaN is refused.
+
+    Examples
+    --------
+    >>> canonical_json({"b": 1, "a": [0.5]})
+    '{\n  "a": [\n    0.5\n  ],\n  "b": 1\n}\n'
+    """
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as canonical JSON, making the folder where needed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(canonical_json(value).encode())
+
+
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def hash_ids(ids: Iterable[str]) -> str:
+    """Return the sha256 of identifiers in their order, hexadecimal.
+
+    Examples
+    --------
+    >>> hash_ids(["a", "b"]) == hash_ids(["ab"])
+    False
+    """
+    return hashlib.sha256("".join(f"{i}\n" for i in ids).encode()).hexdigest()
+
+
+def hash_array(values: NDArray[np.floating]) -> str:
+    """Return the sha256 of shape and float32 content, with one bit pattern for NaN, hexadecimal."""
+    exact = np.ascontiguousarray(values, dtype="<f4")
+    exact = np.where(np.isnan(exact), np.float32(np.nan), exact)
+    digest = hashlib.sha256(repr(exact.shape).encode())
+    digest.update(exact.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,121 @@
+"""The report of a trained model: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from models.evaluate.metrics import METRICS
+from models.registry import get_model
+from models.report.figures import imputation_figure, survival_figure, training_figure
+from models.settings import TrainSettings, read_params
+from omicstore.errors import OmicstoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["write_report"]
+
+_NAMES = {"train_mean": "training mean", "ridge": "ridge regression", "pca": "PCA"}
+
+
+def write_report(root: Path) -> Path:
+    """Write ``reports/report.html`` from the evaluation and the trained model, and return its path.
+
+    Parameters
+    ----------
+    root
+        The study's folder.
+
+    Raises
+    ------
+    OmicstoreError
+        If there is no evaluation, or it is one of another model than the one in ``artifacts/``.
+    """
+    from jinja2 import Environment, StrictUndefined
+
+    params = read_params(root)
+    reports, artifact = root / "reports", root / "artifacts" / TrainSettings.of(params).model
+    evaluation = _read(reports / "evaluation.json", "omicstore evaluate")
+    sidecar = _read(artifact / "sidecar.json", "omicstore train")
+    trained = evaluation["trained"]
+    if any(trained[key] != sidecar[key] for key in trained):
+        raise OmicstoreError(
+            "reports/evaluation.json is about another model than the one in artifacts/",
+            expected="the evaluation of this model",
+            run="omicstore evaluate",
+        )
+    spec = get_model(trained["model"])
+    plots = {
+        name: json.loads((reports / "plots" / f"{name}.json").read_text("utf-8"))
+        for name in ("training", "imputation", "survival")
+    }
+    template = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True).from_string(
+        resources.files("models.report").joinpath("report.html.j2").read_text(encoding="utf-8")
+    )
+    dataset = (params.get("study") or {}).get("dataset", root.resolve().name)
+    html = template.render(
+        heading=f"{spec.title} on {dataset}",
+        title=spec.title,
+        e=_Lenient.of(evaluation),
+        trained=trained,
+        metrics=METRICS,
+        names=_NAMES | {trained["model"]: spec.title},
+        figures=_figures(evaluation, plots, spec.title),
+        state=_read(artifact / sidecar["states"][0]["path"], "omicstore train"),
+        checks=_checks(root / "splits" / trained["split"]["name"] / "manifest.json"),
+        card=spec.card(),
+        rests=_rests(sidecar),
+    )
+    path = reports / "report.html"
+    path.write_text(html, encoding="utf-8", newline="\n")
+    return path
+
+
+class _Lenient(dict[str, Any]):
+    """A mapping in which an absent key is false: sections say ``not_applicable`` only where it is so."""
+
+    @classmethod
+    def of(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return cls({k: cls.of(v) for k, v in value.items()})
+        return [cls.of(v) for v in value] if isinstance(value, list) else value
+
+    def __missing__(self, key: str) -> str:
+        return ""
+
+
+def _read(path: Path, run: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise OmicstoreError(f"{path} is not there", expected="what an earlier stage writes", run=run)
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _figures(evaluation: dict[str, Any], plots: dict[str, list[dict[str, Any]]], title: str) -> dict[str, str]:
+    figures = {"training": training_figure(plots["training"], evaluation["trained"]["selection"]["epoch"] + 1)}
+    if plots["imputation"]:
+        figures["imputation"] = imputation_figure(plots["imputation"], title)
+    if plots["survival"]:
+        figures["survival"] = survival_figure(plots["survival"], evaluation["survival"]["endpoint"])
+    return figures
+
+
+def _checks(manifest: Path) -> list[dict[str, str]]:
+    if not manifest.is_file():
+        return []
+    checks = json.loads(manifest.read_text(encoding="utf-8")).get("checks", [])
+    return [{key: str(check.get(key, "")) for key in ("id", "title", "status", "evidence")} for check in checks]
+
+
+def _rests(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
+    return [
+        ("release", sidecar["release"]),
+        ("split manifest", sidecar["split"]["manifest_hash"]),
+        ("training rows", sidecar["states"][0]["fitted_on_row_hash"]),
+        ("fitted state", sidecar["states"][0]["sha256"]),
+        ("weights", sidecar["weights"]["sha256"]),
+        ("seed", str(sidecar["seed"])),
+        ("environment", ", ".join(f"{name} {version}" for name, version in sorted(sidecar["environment"].items()))),
+    ]

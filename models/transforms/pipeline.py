@@ -1,0 +1,144 @@
+"""A transform fitted to one modality's training matrix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from models.transforms.steps import LINEAR_UNITS, PIPELINES, Log1p, ZScore
+from omicstore.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from models.transforms.steps import Params, Step
+
+__all__ = ["FittedPipeline", "fit_pipeline", "steps_for"]
+
+#: Columns are worked on in blocks of this many, so that temporary arrays stay small.
+BLOCK = 2048
+
+#: A feature whose training standard deviation is below this share of its mean carries rounding, not signal.
+NEAR_CONSTANT = 1e-6
+
+
+def steps_for(transform: str, unit: str) -> tuple[Step, ...]:
+    """Return the steps of a named transform for values of `unit`.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such transform.
+
+    Examples
+    --------
+    >>> [step.name for step in steps_for("default", "beta")]
+    ['winsorize', 'zscore']
+    """
+    if transform not in PIPELINES:
+        raise UnknownNameError("transform", transform, PIPELINES)
+    steps = PIPELINES[transform]
+    if transform == "default" and unit not in LINEAR_UNITS:
+        return tuple(step for step in steps if not isinstance(step, Log1p))
+    return steps
+
+
+@dataclass(frozen=True, slots=True)
+class FittedPipeline:
+    """The steps of one modality with what they learned, for the features that were kept.
+
+    Attributes
+    ----------
+    unit
+        Unit of the values it takes.
+    features
+        The F feature ids that it gives out, in order.
+    steps, params
+        Steps, and per step its arrays of F numbers.
+    dropped
+        Reason to number of features left out.
+    n_rows
+        Rows that it was fitted on.
+    """
+
+    unit: str
+    features: tuple[str, ...]
+    steps: tuple[Step, ...]
+    params: tuple[Params, ...]
+    dropped: dict[str, int] = field(default_factory=dict)
+    n_rows: int = 0
+
+    def apply(self, values: NDArray[np.floating], feature_ids: Sequence[str]) -> NDArray[np.float32]:
+        """Return (n, F) float32 in the order of `features`; NaN stays NaN.
+
+        Parameters
+        ----------
+        values
+            (n, G) raw values.
+        feature_ids
+            The G columns; further ones are left out, a kept feature that is not among them gives NaN.
+        """
+        where = {name: i for i, name in enumerate(feature_ids)}
+        columns = np.array([where.get(name, -1) for name in self.features], dtype=np.int64)
+        out = np.empty((values.shape[0], len(columns)), dtype=np.float32)
+        for start in range(0, len(columns), BLOCK):
+            block = slice(start, start + BLOCK)
+            raw = np.asarray(values[:, columns[block]], dtype=np.float32)
+            raw[:, columns[block] < 0] = np.nan
+            done = raw
+            for step, params in zip(self.steps, self.params, strict=True):
+                done = step.apply(done, {k: v[block] for k, v in params.items()})
+            out[:, block] = np.where(np.isnan(raw), np.float32(np.nan), done)
+        return out
+
+
+def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequence[str], unit: str) -> FittedPipeline:
+    """Fit a transform to training values.
+
+    Features never observed and features that are near-constant on these rows are left out and counted.
+
+    Parameters
+    ----------
+    transform
+        ``default`` or ``paper``.
+    values
+        (n, G) raw training values, NaN = not observed.
+    feature_ids
+        The G columns.
+    unit
+        Unit of the values, as in ``store.json``.
+    """
+    steps = steps_for(transform, unit)
+    learned: list[dict[str, list[NDArray[np.float32]]]] = [{} for _ in steps]
+    keep = np.zeros(values.shape[1], dtype=bool)
+    never = 0
+    for start in range(0, values.shape[1], BLOCK):
+        block = np.asarray(values[:, start : start + BLOCK], dtype=np.float32)
+        seen = ~np.isnan(block).all(axis=0)
+        never += int((~seen).sum())
+        block = np.where(seen, block, np.float32(0))
+        good = seen.copy()
+        fitted = []
+        for step in steps:
+            params = step.fit(block)
+            if isinstance(step, ZScore):
+                good &= params["sd"] > NEAR_CONSTANT * np.abs(params["mean"])
+            block = step.apply(block, params)
+            fitted.append(params)
+        keep[start : start + BLOCK] = good
+        for into, params in zip(learned, fitted, strict=True):
+            for key, array in params.items():
+                into.setdefault(key, []).append(array[good])
+    names = tuple(name for name, kept in zip(feature_ids, keep, strict=True) if kept)
+    return FittedPipeline(
+        unit=unit,
+        features=names,
+        steps=steps,
+        params=tuple({key: np.concatenate(parts) for key, parts in into.items()} for into in learned),
+        dropped={"near_constant": int((~keep).sum()) - never, "never_observed": never},
+        n_rows=int(values.shape[0]),
+    )

@@ -1,0 +1,224 @@
+"""Fitted state: a transform for every modality, and the proof of which rows it has seen.
+
+On disk ``<folder>/<fold>/<transform>.json`` (what, on which rows, with which hashes) beside
+``<folder>/<fold>/<transform>.safetensors`` (the arrays).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.files import hash_array, hash_file, hash_ids, write_json
+from models.transforms.pipeline import FittedPipeline, fit_pipeline, steps_for
+from omicstore.errors import LeakageError, UnknownNameError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["FORMAT", "TransformState", "code_hash", "fit_state", "load_state"]
+
+FORMAT = "omicstore.state/1"
+
+
+def code_hash() -> str:
+    """Return one sha256 over the source of the code that fits and applies transforms."""
+    here = Path(__file__).parent
+    return hash_ids(hash_file(here / name) for name in ("pipeline.py", "steps.py"))
+
+
+@dataclass(frozen=True, slots=True)
+class TransformState:
+    """What a transform learned from the training rows of one fold.
+
+    It is what ``store.query(..., state=)`` asks for before it gives out held-out rows.
+
+    Attributes
+    ----------
+    transform
+        Name of the transform.
+    split, manifest_hash, fold, part
+        The split, the hash of its manifest, the fold, and the part it was fitted on, which is always ``train``.
+    fitted_on_row_hash
+        Hash of the sorted ids of the training samples.
+    pipelines
+        Per modality what was learned.
+    output_hash
+        Per modality the hash of the transformed training matrix.
+    code
+        Hash of the code that fitted it.
+    """
+
+    transform: str
+    split: str
+    manifest_hash: str
+    fold: int
+    part: str
+    fitted_on_row_hash: str
+    pipelines: dict[str, FittedPipeline]
+    output_hash: dict[str, str]
+    code: str
+
+    def features(self, modality: str) -> tuple[str, ...]:
+        """Return the feature ids that `apply` gives out for a modality."""
+        return self._pipeline(modality).features
+
+    def apply(self, modality: str, values: NDArray[np.floating], feature_ids: Sequence[str]) -> NDArray[np.float32]:
+        """Return (n, F) transformed values of the kept features; NaN stays NaN.
+
+        Parameters
+        ----------
+        modality
+            Which one.
+        values
+            (n, G) raw values in the unit that the state was fitted on.
+        feature_ids
+            The G columns of `values`.
+
+        Raises
+        ------
+        UnknownNameError
+            If the state was not fitted on this modality.
+        """
+        return self._pipeline(modality).apply(values, feature_ids)
+
+    def _pipeline(self, modality: str) -> FittedPipeline:
+        if modality not in self.pipelines:
+            raise UnknownNameError("modality of the fitted state", modality, self.pipelines)
+        return self.pipelines[modality]
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the JSON file holds, less the hash of the arrays."""
+        return {
+            "format": FORMAT,
+            "transform": self.transform,
+            "split": self.split,
+            "manifest_hash": self.manifest_hash,
+            "fold": self.fold,
+            "part": self.part,
+            "fitted_on_row_hash": self.fitted_on_row_hash,
+            "code_hash": self.code,
+            "modalities": {
+                m: {
+                    "unit": p.unit,
+                    "parameters": [step.name for step in p.steps],
+                    "n_rows": p.n_rows,
+                    "n_features": len(p.features),
+                    "dropped": p.dropped,
+                    "feature_axis_hash": hash_ids(p.features),
+                    "features": list(p.features),
+                    "output_hash": self.output_hash[m],
+                }
+                for m, p in self.pipelines.items()
+            },
+        }
+
+    def save(self, folder: Path) -> Path:
+        """Write the state under `folder` and return the path of its JSON file."""
+        from safetensors.numpy import save_file
+
+        path = folder / str(self.fold) / f"{self.transform}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        arrays = {
+            f"{m}/{i}/{key}": np.ascontiguousarray(array)
+            for m, p in sorted(self.pipelines.items())
+            for i, params in enumerate(p.params)
+            for key, array in sorted(params.items())
+        }
+        save_file(arrays, path.with_suffix(".safetensors"))
+        write_json(path, self.describe() | {"arrays_sha256": hash_file(path.with_suffix(".safetensors"))})
+        return path
+
+
+def fit_state(
+    transform: str,
+    arrays: Mapping[str, NDArray[np.floating]],
+    feature_ids: Mapping[str, Sequence[str]],
+    units: Mapping[str, str],
+    *,
+    sample_ids: Sequence[str],
+    split: str,
+    manifest_hash: str,
+    fold: int,
+) -> TransformState:
+    """Fit a transform to every modality's training rows.
+
+    Parameters
+    ----------
+    transform
+        ``default`` or ``paper``.
+    arrays
+        Per modality (n, G) raw values of the training samples; a row of NaN is a sample without the modality.
+    feature_ids, units
+        Per modality the G columns and the unit.
+    sample_ids
+        The n training samples.
+    split, manifest_hash, fold
+        Where the rows come from.
+    """
+    pipelines, outputs = {}, {}
+    for modality, values in arrays.items():
+        rows = ~np.isnan(values).all(axis=1)
+        fitted = fit_pipeline(transform, values[rows], feature_ids[modality], units[modality])
+        pipelines[modality] = fitted
+        outputs[modality] = hash_array(fitted.apply(values[rows], feature_ids[modality]))
+    return TransformState(
+        transform=transform,
+        split=split,
+        manifest_hash=manifest_hash,
+        fold=fold,
+        part="train",
+        fitted_on_row_hash=hash_ids(sorted(sample_ids)),
+        pipelines=pipelines,
+        output_hash=outputs,
+        code=code_hash(),
+    )
+
+
+def load_state(path: Path) -> TransformState:
+    """Read a state from its JSON file.
+
+    Raises
+    ------
+    LeakageError
+        If the arrays beside it are not those that it was written with.
+    """
+    from safetensors.numpy import load_file
+
+    body = json.loads(path.read_text(encoding="utf-8"))
+    beside = path.with_suffix(".safetensors")
+    if hash_file(beside) != body["arrays_sha256"]:
+        raise LeakageError(
+            f"{beside} is not the file that {path.name} was written with",
+            expected=f"sha256 {body['arrays_sha256']}",
+            run="omicstore train",
+        )
+    arrays = load_file(beside)
+    pipelines = {}
+    for modality, entry in body["modalities"].items():
+        steps = steps_for(body["transform"], entry["unit"])
+        prefix = [f"{modality}/{i}/" for i in range(len(steps))]
+        params = tuple(
+            {k.removeprefix(p): np.asarray(v, dtype=np.float32) for k, v in arrays.items() if k.startswith(p)}
+            for p in prefix
+        )
+        pipelines[modality] = FittedPipeline(
+            entry["unit"], tuple(entry["features"]), steps, params, entry["dropped"], entry["n_rows"]
+        )
+    return TransformState(
+        transform=body["transform"],
+        split=body["split"],
+        manifest_hash=body["manifest_hash"],
+        fold=body["fold"],
+        part=body["part"],
+        fitted_on_row_hash=body["fitted_on_row_hash"],
+        pipelines=pipelines,
+        output_hash={m: entry["output_hash"] for m, entry in body["modalities"].items()},
+        code=body["code_hash"],
+    )
