@@ -1,0 +1,310 @@
+"""From what a reader found to canonical samples, features and units: one assay per source and modality."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from omicstore.errors import SourceError, StudyError
+from omicstore.harmonize.axis import aggregate
+from omicstore.harmonize.features import (
+    Found,
+    antibody_axis,
+    gene_axis,
+    holds_probes,
+    metabolite_axis,
+    plain_axis,
+    probe_axis,
+)
+from omicstore.harmonize.probes import platform_name
+from omicstore.harmonize.samples import Sample, SampleMap, check_cohort
+from omicstore.readers.table import Drops
+from omicstore.store.schema import PROFILES
+from omicstore.units import Unit, parse_unit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from omicstore.harmonize.references import References
+    from omicstore.readers.table import RawTable
+    from omicstore.sources import Source, Study
+
+__all__ = ["Assay", "Matrix", "combine", "content_hashes", "to_assays"]
+
+#: Units of a single sample's own making; what other units were fitted on is not known from the unit.
+_SELF_CONTAINED = frozenset({"tpm", "fpkm", "fpkm_uq", "rsem_normalized", "counts", "rpm", "beta", "mutated"})
+
+
+@dataclass(slots=True)
+class Assay:
+    """One modality of one source, in canonical units and features, for one cohort.
+
+    Attributes
+    ----------
+    modality, cohort
+        What was measured, in whom.
+    unit, unit_in
+        The stored unit and the source's expression.
+    upstream_fit
+        Over which samples the upstream normalisation was fitted: none, per_cohort, all_samples, unknown.
+    platform
+        The array or instrument, None where the source does not say.
+    values
+        (profiles, features) float32, NaN where missing.
+    profiles
+        Row by row the columns of the profiles table, without chosen, reason, nearest_profile and nearest_r.
+    features
+        Column by column the columns of the features table; sorted by feature_id.
+    source, source_id
+        Where it came from.
+    drops, warnings
+        What harmonising left out, and sentences for the provenance record.
+    """
+
+    modality: str
+    cohort: str
+    unit: str
+    unit_in: str
+    upstream_fit: str
+    platform: str | None
+    values: NDArray[np.float32]
+    profiles: pl.DataFrame
+    features: pl.DataFrame
+    source: Source
+    source_id: str
+    drops: Drops = field(default_factory=Drops)
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Matrix:
+    """What the store holds of one modality and cohort.
+
+    Attributes
+    ----------
+    values
+        (chosen profiles, features) float32, sorted by sample_id.
+    rows
+        sample_id, profile_id of each row; profile ids joined by ``+`` where several platforms were joined.
+    features
+        The columns of the features table; sorted by feature_id.
+    profiles
+        The profiles table: all profiles, chosen or not.
+    """
+
+    modality: str
+    cohort: str
+    unit: str
+    upstream_fit: str
+    platform: str | None
+    values: NDArray[np.float32]
+    rows: pl.DataFrame
+    features: pl.DataFrame
+    profiles: pl.DataFrame
+    warnings: list[str] = field(default_factory=list)
+
+
+def combine(assays: Sequence[Assay]) -> Matrix:
+    """Join the assays of one modality and cohort; see `omicstore.harmonize.combine.combine`."""
+    from omicstore.harmonize.combine import combine as join
+
+    return join(assays)
+
+
+def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source_id: str) -> list[Assay]:
+    """Harmonise a matrix.
+
+    Parameters
+    ----------
+    raw
+        What the reader found.
+    cohort
+        The cohort that is being built.
+    study, refs
+        The study and its reference tables.
+    source_id
+        The source's short content hash.
+
+    Returns
+    -------
+    list of Assay
+        Empty if the source has nothing for the cohort; two for methylation whose probes are kept.
+
+    Raises
+    ------
+    SourceError
+        If the ids are mixed or unknown, the cohort or the platform is wrong, or a value is out of range.
+    ReferenceMissingError
+        If a reference is needed that the study does not name.
+    """
+    if raw.kind != "matrix" or raw.source.cohort not in (None, cohort) or raw.values is None:
+        return []
+    source, modality = raw.source, raw.modality or raw.source.modality or ""
+    unit = _unit(source, modality)
+    if not raw.features:
+        raise SourceError(source.path, "there are 0 features in it", expected="at least one feature")
+    sample_drops = Drops()
+    rows, samples = SampleMap(study, cohort).resolve(raw.ids, source, sample_drops)
+    warnings = check_cohort(samples, cohort, refs.sites, source)
+    empty = _empty_rows(raw.values)
+    sample_drops.add("no value measured", [raw.ids[r] for r in rows if r in empty])
+    kept = [i for i, r in enumerate(rows) if r not in empty]
+    if not kept:
+        raise SourceError(source.path, "every profile is empty", expected="measured values")
+    order = sorted(kept, key=lambda i: (samples[i].sample_id, samples[i].profile_id, rows[i]))
+    picked, people = np.array([rows[i] for i in order], dtype=np.intp), [samples[i] for i in order]
+
+    assays = []
+    for name, platform, found in _axes(raw, modality, unit, refs):
+        values = aggregate(raw.values, picked, found.axis, unit, raw.decimals, where=(source, raw.ids, raw.features))
+        drops = Drops()
+        drops.update(sample_drops)
+        drops.update(found.drops)
+        profiles = _profiles(raw, picked, people, values, found.axis.frame, (cohort, name, platform, source_id))
+        assays.append(
+            Assay(
+                modality=name,
+                cohort=cohort,
+                unit=unit.stored,
+                unit_in=unit.text,
+                upstream_fit=source.upstream_fit or ("none" if unit.stored in _SELF_CONTAINED else "unknown"),
+                platform=platform,
+                values=values,
+                profiles=profiles,
+                features=found.axis.frame,
+                source=source,
+                source_id=source_id,
+                drops=drops,
+                warnings=[*warnings, *found.warnings],
+            )
+        )
+    return assays
+
+
+def _empty_rows(values: NDArray[np.float32]) -> set[int]:
+    suspects = np.flatnonzero(np.isnan(values[:, 0]))
+    return {int(row) for row in suspects if np.isnan(values[row]).all()}
+
+
+def _unit(source: Source, modality: str) -> Unit:
+    unit = parse_unit(source.unit or "")
+    if (unit.stored == "beta") != modality.startswith("meth") and (unit.stored == "beta" or unit.base.additive):
+        raise StudyError(
+            f"{source.path.name}: modality {modality} with the unit {source.unit}",
+            expected="beta or m_value for methylation, and for nothing else",
+            run="correct modality or unit of the source in study.sources",
+        )
+    return unit
+
+
+def _axes(raw: RawTable, modality: str, unit: Unit, refs: References) -> list[tuple[str, str | None, Found]]:
+    """Return modality, platform and axis of each assay that a source makes."""
+    if modality == "meth_probe" or (modality == "meth" and holds_probes(raw)):
+        platform = _array(raw, refs)
+        genes, probes = probe_axis(raw, platform, refs)
+        found: list[tuple[str, str | None, Found]] = [("meth", platform, genes)] if modality == "meth" else []
+        if modality == "meth_probe" or raw.source.keep_probes:
+            found.append(("meth_probe", platform, probes))
+        return found
+    if modality == "prot":
+        axis = antibody_axis(raw, refs)
+    elif modality == "metab":
+        axis = metabolite_axis(raw, refs)
+    elif modality == "mirna":
+        axis = plain_axis(raw)
+    else:
+        axis = gene_axis(raw, refs.genes, additive=unit.base.additive)
+    return [(modality, raw.source.platform, axis)]
+
+
+def _array(raw: RawTable, refs: References) -> str:
+    """Return the methylation array, told from the probes and compared with what the study file says."""
+    told = refs.platform_of(raw.features)
+    said = platform_name(raw.source.platform) if raw.source.platform else None
+    if told is not None and said is not None and told != said:
+        raise SourceError(
+            raw.source.path,
+            f"the study file says platform {raw.source.platform}, and its probes are those of {told}",
+            expected=f"platform: {told}",
+            run="correct platform: of the source in study.sources, or leave it out",
+        )
+    platform = told or said
+    if platform is None:
+        known = refs.probe_platforms
+        if len(known) == 1:
+            return known[0]
+        raise SourceError(
+            raw.source.path,
+            "its probes do not tell which methylation array they are of",
+            expected="platform: hm27, hm450 or epic",
+            run="add platform: to the source in study.sources",
+        )
+    return platform
+
+
+def _profiles(
+    raw: RawTable,
+    rows: NDArray[np.intp],
+    samples: list[Sample],
+    values: NDArray[np.float32],
+    features: pl.DataFrame,
+    what: tuple[str, str, str | None, str],
+) -> pl.DataFrame:
+    cohort, modality, platform, source_id = what
+    ffpe = _ffpe(raw)
+    hashes = content_hashes(values, features.get_column("feature_id").to_list())
+    missing = np.isnan(values).sum(axis=1).tolist()
+    records: list[dict[str, Any]] = []
+    for row, sample, digest, absent in zip(rows.tolist(), samples, hashes, missing, strict=True):
+        raw_id = raw.ids[row]
+        records.append(
+            {name: getattr(sample, name) for name in _SAMPLE_COLUMNS}
+            | {
+                "cohort": cohort,
+                "modality": modality,
+                "raw_id": raw_id,
+                "source_id": source_id,
+                "platform": platform,
+                "ffpe": ffpe.get(raw_id),
+                "content_hash": digest,
+                "n_features": values.shape[1],
+                "n_missing": absent,
+            }
+        )
+    skipped = ("chosen", "reason", "nearest_profile", "nearest_r")
+    schema = {name: dtype for name, dtype in PROFILES.columns.items() if name not in skipped}
+    return pl.DataFrame(records, schema=schema)
+
+
+_SAMPLE_COLUMNS = (
+    "profile_id", "sample_id", "patient_id", "sample_type", "sample_type_code", "sample_type_inferred", "vial",
+    "portion", "analyte", "plate", "center", "site",
+)  # fmt: skip
+
+
+def _ffpe(raw: RawTable) -> dict[str, bool]:
+    """Return which raw ids the file says to be, or not to be, formalin-fixed."""
+    info = raw.profile_info
+    if info is None:
+        return {}
+    column = next((c for c in info.columns if c.lower() in ("ffpe", "is_ffpe")), None)
+    if column is None:
+        return {}
+    told = info.select(info.columns[0], pl.col(column).cast(pl.String).str.to_lowercase()).drop_nulls()
+    return {raw_id: text in ("true", "yes", "1") for raw_id, text in told.iter_rows()}
+
+
+def content_hashes(values: NDArray[np.float32], feature_ids: Sequence[str]) -> list[str]:
+    """Return a sha256 for each row: over the feature ids and the values as little-endian float32.
+
+    NaN must have one bit pattern and zero one sign, as `aggregate` leaves them.
+    """
+    axis = hashlib.sha256("\n".join(feature_ids).encode()).digest()
+    contiguous = np.ascontiguousarray(values, dtype="<f4")
+    return [hashlib.sha256(axis + row.tobytes()).hexdigest() for row in contiguous]

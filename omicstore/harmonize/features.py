@@ -1,0 +1,293 @@
+"""What the features of a source are, for each kind of feature."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from omicstore.errors import SourceError
+from omicstore.harmonize.antibodies import antibodies
+from omicstore.harmonize.axis import Axis, make_axis
+from omicstore.harmonize.genes import ALIAS, PREVIOUS, GeneResolver
+from omicstore.harmonize.metabolites import metabolites
+from omicstore.harmonize.probes import GROUPS, is_probe, is_snp_probe
+from omicstore.identifiers import is_ensembl_gene
+from omicstore.readers.table import Drops
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from omicstore.harmonize.references import References
+    from omicstore.readers.table import RawTable
+
+__all__ = ["Found", "antibody_axis", "gene_axis", "holds_probes", "metabolite_axis", "plain_axis", "probe_axis"]
+
+#: Rows at the end of count tables that are no genes.
+_SUMMARY = re.compile(r"(?:__.+|N_(?:unmapped|multimapping|noFeature|ambiguous)|\?)")
+
+#: Features whose kind may differ from the others' before the file counts as mixed.
+MIXED = 0.01
+
+
+@dataclass(slots=True)
+class Found:
+    """An axis, and what was left out or renamed on the way to it."""
+
+    axis: Axis
+    drops: Drops = field(default_factory=Drops)
+    warnings: list[str] = field(default_factory=list)
+
+
+def holds_probes(raw: RawTable) -> bool:
+    """Whether the features of a methylation source are probes; the alternative is genes.
+
+    Raises
+    ------
+    SourceError
+        If some are probes and some are not.
+    """
+    probes = [name for name in raw.features if is_probe(name)]
+    if not probes:
+        return False
+    if len(raw.features) - len(probes) > MIXED * len(raw.features):
+        other = next(name for name in raw.features if not is_probe(name))
+        raise _mixed(raw, "probes", probes, other)
+    return True
+
+
+def gene_axis(raw: RawTable, genes: GeneResolver, *, additive: bool) -> Found:
+    """Map gene-level features: several source columns of one gene are summed, or averaged where no sum makes sense.
+
+    Raises
+    ------
+    SourceError
+        If the ids are a mixture of kinds, or if none of them is a gene.
+    """
+    names = raw.features
+    drops = Drops()
+    summary = [name for name in names if _SUMMARY.fullmatch(name)]
+    drops.add("summary row", summary)
+    columns = [i for i, name in enumerate(names) if not _SUMMARY.fullmatch(name)]
+    _check_one_kind(raw, [names[i] for i in columns])
+    resolved = genes.resolve_all([names[i] for i in columns])
+    ids, kept = [], []
+    renamed: list[str] = []
+    known: dict[str, tuple[str | None, str | None]] = {}
+    for column, found in zip(columns, resolved, strict=True):
+        if found.gene is None:
+            drops.add(found.reason, [names[column]])
+            continue
+        ids.append(found.gene.feature_id)
+        kept.append(column)
+        known[found.gene.feature_id] = (found.gene.symbol, found.gene.entrez)
+        if found.how in (PREVIOUS, ALIAS) and found.gene.symbol:
+            renamed.append(f"{names[column]} -> {found.gene.symbol}")
+    if not ids:
+        raise SourceError(
+            raw.source.path,
+            f"none of its {len(names)} features is a gene of the references, e.g. {names[:1]}",
+            expected="symbols, SYMBOL|ENTREZ, Entrez or Ensembl ids",
+            run="correct modality, id or orientation of the source",
+        )
+    warnings = []
+    if renamed:
+        warnings.append(f"{len(renamed)} retired or alias symbols were renamed, e.g. {', '.join(renamed[:3])}")
+
+    def describe(feature_id: str, members: list[int]) -> dict[str, Any]:
+        symbol, entrez = known[feature_id]
+        return {
+            "symbol": symbol,
+            "entrez": entrez,
+            **_position(genes, feature_id),
+            "n_sources": len(members),
+            "source_name": ";".join(names[i] for i in members),
+        }
+
+    return Found(make_axis(ids, kept, "sum" if additive else "mean", describe), drops, warnings)
+
+
+def _check_one_kind(raw: RawTable, names: list[str]) -> None:
+    probes = [name for name in names if is_probe(name)]
+    if names and len(probes) > 0.5 * len(names):
+        raise SourceError(
+            raw.source.path,
+            f"its features are methylation probes, e.g. {probes[0]!r}",
+            expected=f"genes, for modality {raw.modality}",
+            run="correct the modality of the source",
+        )
+    ensembl = [name for name in names if is_ensembl_gene(name)]
+    share = MIXED * len(names)
+    if len(ensembl) > share and len(names) - len(ensembl) > share:
+        raise _mixed(raw, "Ensembl gene ids", ensembl, next(n for n in names if not is_ensembl_gene(n)))
+
+
+def _mixed(raw: RawTable, kind: str, found: list[str], other: str) -> SourceError:
+    return SourceError(
+        raw.source.path,
+        f"mixed ids: {len(found)} of {len(raw.features)} features are {kind}, e.g. {found[0]!r}, and the rest are not,"
+        f" e.g. {other!r}",
+        expected="features of one kind",
+        run="split the file, or leave the others out with select: or drop:",
+    )
+
+
+def _position(genes: GeneResolver, feature_id: str) -> dict[str, Any]:
+    position = genes.positions.get(feature_id)
+    return asdict(position) if position is not None else {}
+
+
+def probe_axis(raw: RawTable, platform: str, refs: References) -> tuple[Found, Found]:
+    """Map probes to genes.
+
+    Returns
+    -------
+    genes
+        The axis of genes: means over the probes that speak for each.
+    probes
+        The axis of the probes themselves, without SNP probes and masked ones.
+    """
+    reference = refs.probes(platform)
+    drops = Drops()
+    listed = pl.DataFrame(
+        {"probe_id": raw.features, "column": range(len(raw.features))}, schema_overrides={"column": pl.Int64}
+    )
+    snp = [is_snp_probe(name) for name in raw.features]
+    drops.add("SNP probe", listed.filter(pl.Series(snp)).get_column("probe_id").to_list())
+    listed = listed.filter(~pl.Series(snp, dtype=pl.Boolean))
+    if refs.masked:
+        listed = _dropping(listed, ~pl.col("probe_id").is_in(sorted(refs.masked)), "masked probe", drops)
+    probes = listed.join(reference.frame, on="probe_id", how="left", maintain_order="left")
+    own = _probe_level(probes, platform)
+    annotated = set(reference.frame.get_column("probe_id").to_list())
+    spread = _dropping(
+        probes,
+        pl.Series([p in annotated for p in probes.get_column("probe_id")], dtype=pl.Boolean),
+        "probe not in the reference",
+        drops,
+    )
+    if reference.grouped:
+        spread = _dropping(spread, pl.col("gene_group").is_not_null(), "probe in no gene", drops)
+        spread = _dropping(spread, pl.col("gene_group").is_in(sorted(GROUPS)), "probe in the 3'UTR only", drops)
+    spread = _genes_of(spread, refs.genes, drops)
+    counts = spread.select("feature_id", "column")
+    names = dict(spread.select("feature_id", "symbol_found").iter_rows())
+    entrez = dict(spread.select("feature_id", "entrez_found").iter_rows())
+    if not counts.height:
+        raise SourceError(
+            raw.source.path,
+            f"none of its {len(raw.features)} probes belongs to a gene by the reference of {platform}",
+            expected=f"probes of {platform}",
+            run="correct platform: of the source, or the reference in study.references.probes",
+        )
+
+    def describe(feature_id: str, members: list[int]) -> dict[str, Any]:
+        return {
+            "symbol": names[feature_id],
+            "entrez": entrez[feature_id],
+            **_position(refs.genes, feature_id),
+            "platform": platform,
+            "n_probes": len(members),
+        }
+
+    axis = make_axis(counts.get_column("feature_id").to_list(), counts.get_column("column").to_list(), "mean", describe)
+    probe_drops = Drops()
+    for reason in ("SNP probe", "masked probe"):
+        probe_drops.add(reason, drops.examples.get(reason, []), count=drops.counts.get(reason, 0))
+    return Found(axis, drops), Found(own, probe_drops)
+
+
+def _dropping(frame: pl.DataFrame, keep: pl.Expr | pl.Series, reason: str, drops: Drops) -> pl.DataFrame:
+    drops.add(reason, frame.filter(~keep).get_column("probe_id").to_list())
+    return frame.filter(keep)
+
+
+def _genes_of(probes: pl.DataFrame, genes: GeneResolver, drops: Drops) -> pl.DataFrame:
+    """Return one row per probe and gene, and count the probes without any."""
+    pairs = probes.select("entrez", "symbol").unique(maintain_order=True)
+    rows = []
+    for entrez, symbols in pairs.iter_rows():
+        found = {}
+        by_entrez = genes.entrez(entrez).gene if entrez else None
+        if by_entrez is not None:
+            found[by_entrez.feature_id] = by_entrez
+        else:
+            for symbol in (symbols or "").split(","):
+                gene = genes.resolve(symbol).gene if symbol.strip() else None
+                if gene is not None:
+                    found[gene.feature_id] = gene
+        rows += [(entrez, symbols, gene.feature_id, gene.symbol, gene.entrez) for gene in found.values()]
+    schema = ["entrez", "symbol", "feature_id", "symbol_found", "entrez_found"]
+    known = pl.DataFrame(rows, schema=dict.fromkeys(schema, pl.String), orient="row")
+    joined = probes.join(known, on=["entrez", "symbol"], how="left", nulls_equal=True, maintain_order="left")
+    lost = joined.filter(pl.col("feature_id").is_null())
+    named = lost.get_column("entrez").is_not_null() | (lost.get_column("symbol").fill_null(".") != ".")
+    drops.add("gene of the probe unknown", lost.filter(named).get_column("probe_id").to_list())
+    drops.add("probe in no gene", lost.filter(~named).get_column("probe_id").to_list())
+    return joined.filter(pl.col("feature_id").is_not_null())
+
+
+def _probe_level(probes: pl.DataFrame, platform: str) -> Axis:
+    about = {
+        row[0]: row[1:] for row in probes.select("probe_id", "symbol", "entrez", "chromosome", "start").iter_rows()
+    }
+
+    def describe(probe: str, _: list[int]) -> dict[str, Any]:
+        symbol, entrez, chromosome, start = about[probe]
+        return {"symbol": symbol, "entrez": entrez, "chromosome": chromosome, "start": start, "platform": platform}
+
+    return make_axis(probes.get_column("probe_id").to_list(), probes.get_column("column").to_list(), "mean", describe)
+
+
+def antibody_axis(raw: RawTable, refs: References) -> Found:
+    """Name the antibodies of a protein array."""
+    found = antibodies(raw.features, refs.symbols)
+    by_id = {a.feature_id: a for a in found}
+
+    def describe(feature_id: str, _: list[int]) -> dict[str, Any]:
+        antibody = by_id[feature_id]
+        return {
+            "symbol": antibody.symbols,
+            "platform": raw.source.platform,
+            "source_name": antibody.source_name,
+            "quality": antibody.quality,
+            "suffix": antibody.suffix,
+        }
+
+    unknown = [a.source_name for a in found if a.symbols is None]
+    warnings = [f"{len(unknown)} antibodies have no known gene, e.g. {', '.join(unknown[:3])}"] if unknown else []
+    axis = make_axis([a.feature_id for a in found], range(len(found)), "mean", describe)
+    return Found(axis, warnings=warnings)
+
+
+def metabolite_axis(raw: RawTable, refs: References) -> Found:
+    """Identify metabolites; those of one KEGG id are averaged."""
+    found, uncertain = metabolites(raw.features, raw.feature_info, refs.metabolites)
+
+    def describe(_: str, members: list[int]) -> dict[str, Any]:
+        return {
+            "platform": raw.source.platform,
+            "n_sources": len(members),
+            "source_name": ";".join(found[i].source_name for i in members),
+            "kegg": found[members[0]].kegg,
+            "hmdb": found[members[0]].hmdb,
+        }
+
+    warnings = [
+        f"{len(names)} metabolites keep their own name: {reason}, e.g. {', '.join(names[:3])}"
+        for reason, names in sorted(uncertain.items())
+    ]
+    axis = make_axis([m.feature_id for m in found], range(len(found)), "mean", describe)
+    return Found(axis, warnings=warnings)
+
+
+def plain_axis(raw: RawTable) -> Found:
+    """Take the ids as they are."""
+    names: Sequence[str] = [name.strip() for name in raw.features]
+
+    def describe(_: str, members: list[int]) -> dict[str, Any]:
+        return {"platform": raw.source.platform, "n_sources": len(members)}
+
+    return Found(make_axis(names, range(len(names)), "sum", describe))

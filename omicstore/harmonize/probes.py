@@ -1,0 +1,100 @@
+"""Methylation probes: which array they are of, and which genes they speak for."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+__all__ = ["GROUPS", "PLATFORMS", "is_probe", "is_snp_probe", "platform_name", "platform_of"]
+
+#: A probe speaks for its gene where it lies in one of these; 3'UTR does not.
+GROUPS = frozenset({"TSS1500", "TSS200", "5'UTR", "1stExon", "Body"})
+
+#: Arrays by canonical name, with the number of probes that they have.
+PLATFORMS: dict[str, int] = {"hm27": 27_578, "hm450": 485_577, "epic": 866_895}
+
+_SPELLINGS = {
+    "hm27": ("27", "27k", "hm27", "hm27k", "humanmethylation27", "illumina27k", "illuminahumanmethylation27"),
+    "hm450": ("450", "450k", "hm450", "hm450k", "humanmethylation450", "illuminahumanmethylation450"),
+    "epic": ("epic", "850k", "hm850", "epicv1", "methylationepic", "humanmethylationepic", "illuminamethylationepic"),
+}
+_PROBE = re.compile(r"(?:cg\d{6,}|ch\.[\dXY]+\.\d+[FR]?|rs\d+)(?:_[TB][CO]\d+)?")
+
+
+def is_probe(name: str) -> bool:
+    """Whether the name is an Illumina methylation probe's.
+
+    Examples
+    --------
+    >>> is_probe("cg00000029"), is_probe("ch.1.131529R"), is_probe("TP53")
+    (True, True, False)
+    """
+    return _PROBE.fullmatch(name) is not None
+
+
+def is_snp_probe(name: str) -> bool:
+    """Whether the probe measures a genotype, not methylation."""
+    return name.startswith("rs")
+
+
+def platform_name(spelled: str) -> str:
+    """Return the canonical name of an array, however it is spelled; other names are returned in lower case.
+
+    Examples
+    --------
+    >>> platform_name("HumanMethylation450"), platform_name("27k")
+    ('hm450', 'hm27')
+    """
+    folded = re.sub(r"[^a-z0-9]", "", spelled.lower())
+    return next((name for name, known in _SPELLINGS.items() if folded in known), spelled.lower())
+
+
+def platform_of(probe_ids: Iterable[str], annotated: Mapping[str, Collection[str]]) -> str | None:
+    """Tell the array from the probes of a file.
+
+    Parameters
+    ----------
+    probe_ids
+        The probes of one file.
+    annotated
+        Array to the probes in its reference, for the arrays that the study has a reference of.
+
+    Returns
+    -------
+    str or None
+        ``hm27``, ``hm450`` or ``epic``; None where the probes are on several of them.
+
+    Notes
+    -----
+    Nine in ten probes of the 27k array are on the 450k array too, and the 27k references lack some probes, so a share
+    of known probes does not tell them apart. What does: a 450k file has none of the probes that only the 27k
+    reference has, and a 27k file has them at every length.
+    """
+    probes = {p for p in probe_ids if p.startswith("cg")}
+    if not probes:
+        return None
+    small, large = annotated.get("hm27"), annotated.get("hm450")
+    if large is None:
+        return _without_450k(probes, small)
+    in_large = sum(p in large for p in probes)
+    if small is not None and len(probes) <= PLATFORMS["hm27"]:
+        in_small = sum(p in small for p in probes)
+        only_small = sum(p in small and p not in large for p in probes)
+        if only_small > 0.002 * len(probes):
+            return "hm27"
+        if in_small == len(probes):
+            return None
+    if in_large >= 0.95 * len(probes):
+        return "hm450"
+    # EPIC keeps nine in ten probes of the 450k array, and they are half of its own.
+    return "epic" if in_large >= 0.3 * len(probes) and len(probes) > PLATFORMS["hm27"] else None
+
+
+def _without_450k(probes: set[str], small: Collection[str] | None) -> str | None:
+    if small is not None and sum(p in small for p in probes) >= 0.85 * len(probes):
+        return "hm27"
+    sizes = {"hm27": (20_000, 27_578), "hm450": (300_000, 485_577), "epic": (600_000, 1_000_000)}
+    return next((name for name, (low, high) in sizes.items() if low <= len(probes) <= high), None)

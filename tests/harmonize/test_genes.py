@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from omicstore.errors import ReferenceMissingError
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol"),
+    [
+        ("TP53", "TP53"),
+        ("tp53", "TP53"),
+        ("TP53_rnaseq", "TP53"),
+        ("ENSG00000141510.17", "TP53"),
+        ("7157", "TP53"),
+        ("P53", "TP53"),
+        ("MARCH1", "MARCHF1"),
+        ("MARCH1|55016", "MARCHF1"),
+        ("?|9906", "SLC35E2A"),
+        ("SLC35E2|9906", "SLC35E2A"),
+        ("SLC35E2|728661", "SLC35E2B"),
+        ("TP53|99999999", "TP53"),
+        ("1-Sep", "SEPTIN1"),
+        ("Sep-01", "SEPTIN1"),
+        ("RP11-1", "RP11-1"),
+    ],
+)
+def test_resolves(refs, name: str, symbol: str) -> None:
+    gene = refs.genes.resolve(name).gene
+    assert gene is not None
+    assert gene.symbol == symbol
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("1-Mar", "ambiguous Excel date"),
+        ("3-Oct", "Excel date of no known symbol"),
+        ("SHARED", "ambiguous alias"),
+        ("?|99999999", "Entrez id unknown"),
+        ("?|?", "no name"),
+        ("NOPE|99999999", "Entrez id and symbol unknown"),
+        ("99999999", "Entrez id unknown"),
+        ("NOPE", "symbol unknown"),
+        ("ENSG00000182378.12_PAR_Y", "copy in the pseudoautosomal region of Y"),
+    ],
+)
+def test_gives_the_reason(refs, name: str, reason: str) -> None:
+    found = refs.genes.resolve(name)
+    assert found.gene is None
+    assert found.reason == reason
+
+
+def test_an_unknown_ensembl_id_stays(refs) -> None:
+    gene = refs.genes.resolve("ENSG00000777777.3").gene
+    assert (gene.feature_id, gene.symbol) == ("ENSG00000777777", None)
+
+
+def test_a_gene_without_ensembl_id_goes_by_its_symbol(refs) -> None:
+    assert refs.genes.resolve("NOENS").gene.feature_id == "symbol:NOENS"
+
+
+def test_an_alias_yields_to_the_gene_itself(refs) -> None:
+    found = refs.genes.resolve_all(["ERBB2", "HER2"])
+    assert found[0].gene.symbol == "ERBB2"
+    assert found[1].reason == "alias of a gene that the file names itself"
+    assert refs.genes.resolve_all(["HER2"])[0].gene.symbol == "ERBB2"
+
+
+def test_positions_leave_out_the_copy_on_y(refs) -> None:
+    assert refs.genes.positions["ENSG00000182378"].chromosome == "chrX"
+
+
+def test_without_references(make_refs) -> None:
+    with pytest.raises(ReferenceMissingError, match=r"study\.references\.symbols"):
+        _ = make_refs("sites").genes
+
+
+def test_annotation_alone(make_refs) -> None:
+    assert make_refs("genes").genes.resolve("TP53").gene.feature_id == "ENSG00000141510"
