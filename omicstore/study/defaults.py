@@ -19,6 +19,9 @@ __all__ = ["Defaults", "Measured", "choose_defaults", "defaults_for"]
 
 FOLDS = 5
 
+#: A fold has a test, a val and a train part.
+LEAST_FOLDS = 3
+
 #: Fewer patients than this in a fold's test part say nothing.
 PATIENTS_PER_FOLD = 10
 
@@ -54,8 +57,8 @@ def choose_defaults(study: Study) -> Defaults:
 def defaults_for(measured: list[Measured], *, has_outcome: bool) -> Defaults:
     """Choose the sections from who was measured in what.
 
-    The model takes the two modalities with the most shared samples, each in one unit, and the cohorts that hold both so.
-    Sites are kept whole where there are at least twice as many as folds.
+    The model takes the two modalities with the most shared samples, each in one unit, and the cohorts that hold both
+    so. Sites are kept whole where there are at least twice as many as folds.
 
     Parameters
     ----------
@@ -75,8 +78,8 @@ def defaults_for(measured: list[Measured], *, has_outcome: bool) -> Defaults:
     modalities, cohorts, samples = _best_pair(measured)
     patients = {(b.patient_id if (b := parse_barcode(s)) else s) for s in samples}
     sites = {b.site for s in samples if (b := parse_barcode(s))}
-    folds = max(2, min(FOLDS, len(patients) // PATIENTS_PER_FOLD))
-    split, why_split = _split(folds, len(sites), len(patients), cohorts, modalities, has_outcome=has_outcome)
+    folds = max(LEAST_FOLDS, min(FOLDS, len(patients) // PATIENTS_PER_FOLD))
+    split, why_split = _split(folds, len(sites), len(patients), cohorts, has_outcome=has_outcome)
     defaults.sections["split"], defaults.reasons["split"] = split, why_split
     defaults.sections["train"] = {
         "model": "aro",
@@ -87,15 +90,15 @@ def defaults_for(measured: list[Measured], *, has_outcome: bool) -> Defaults:
         "seed": 17,
     }
     shared = f"{len(samples)} samples of {', '.join(cohorts)} have {' and '.join(modalities)}"
-    defaults.reasons["train"] = [f"{shared}, the most of any two modalities in one unit."] if len(modalities) > 1 else []
+    defaults.reasons["train"] = (
+        [f"{shared}, the most of any two modalities in one unit."] if len(modalities) > 1 else []
+    )
     source, target = (modalities + modalities)[:2]
     defaults.sections["evaluate"] = {
         "impute": {"from": source, "to": target} if source != target else None,
-        "survival": {"endpoint": "OS"} if has_outcome else "not_applicable",
+        "survival": {"endpoint": "OS"} if has_outcome else {"not_applicable": "no source brings follow-up"},
         "bootstrap": 1000,
     }
-    if not has_outcome:
-        defaults.reasons["evaluate"] = ["No source brings follow-up, so there is no survival probe."]
     return defaults
 
 
@@ -119,17 +122,18 @@ def _best_pair(measured: list[Measured]) -> tuple[list[str], list[str], set[str]
 
 
 def _split(
-    folds: int, n_sites: int, n_patients: int, cohorts: list[str], modalities: list[str], *, has_outcome: bool
+    folds: int, n_sites: int, n_patients: int, cohorts: list[str], *, has_outcome: bool
 ) -> tuple[dict[str, Any], list[str]]:
     preserved = n_sites >= 2 * folds
-    why = [f"{n_patients} patients of {n_sites} sites: {'sites are kept whole' if preserved else 'too few sites to keep whole'}."]
+    why = [
+        f"{n_patients} patients of {n_sites} sites: {'sites are kept whole' if preserved else 'too few sites to keep whole'}."
+    ]
     section = {
         "name": "default",
         "strategy": "site_preserved_kfold" if preserved else "grouped_kfold",
         "k": folds,
         "seed": 17,
         "cohorts": cohorts,
-        "modalities": modalities,
     }
     if has_outcome:
         section["endpoint"] = "OS"
