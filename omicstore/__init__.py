@@ -1,11 +1,7 @@
 """omicstore: a versioned, validated, queryable store for cancer multi-omics.
 
-    import omicstore
-
-    store = omicstore.open("data/store")
-    cohort = store.query(cohort="BRCA", modalities=["rna", "meth"])
-    cohort.samples            # one row per sample, and which modalities it has
-    cohort.to_numpy("rna")    # float32, aligned with cohort.samples, NaN where missing
+``omicstore.open("data/store")`` opens one, ``.query(cohort="BRCA", modalities=["rna", "meth"])`` finds its samples,
+``.to_numpy()``, ``.to_polars("rna")``, ``.to_torch()``, ... read their numbers. Nothing heavy is imported before that.
 """
 
 from __future__ import annotations
@@ -28,7 +24,8 @@ def open(store: str | Path | None = None) -> Store:  # noqa: A001 - omicstore.op
     Parameters
     ----------
     store
-        A folder, or a URL (``s3://``, ``https://``, ...). Where None: ``data/store`` under the nearest params.yaml upward.
+        A folder, or a URL (``s3://``, ``https://``, ...). Where None: ``data/store`` under the nearest params.yaml
+        upward.
 
     Returns
     -------

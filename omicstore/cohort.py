@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, overload
@@ -78,10 +79,22 @@ class Cohort:
     def __repr__(self) -> str:
         held = ", ".join(f"{m} {n}" for m, n in self._counts.items())
         simulated = ", simulated data" if self.store.simulated else ""
-        return f"<Cohort {', '.join(self.question.cohorts)}: {self._table.height} samples ({held}), {self.marked}{simulated}>"
+        cohorts = ", ".join(self.question.cohorts)
+        return f"<Cohort {cohorts}: {self._table.height} samples ({held}), {self.marked}{simulated}>"
 
     def __len__(self) -> int:
         return self._table.height
+
+    def take(self, rows: NDArray[np.integer[Any]]) -> Cohort:
+        """Return the same query with only some of its samples; `rows` are positions in `samples`, in any order.
+
+        The rows of the result stay sorted by cohort and sample_id.
+        """
+        part = copy(self)
+        part.__dict__.pop("samples", None)
+        part.__dict__.pop("_counts", None)
+        part._table = self._table[np.unique(rows)]
+        return part
 
     @cached_property
     def samples(self) -> pl.DataFrame:
@@ -256,12 +269,11 @@ class Cohort:
                 return reports
             texts = reports.drop("sample_id")
             return ids.join(texts, on=["cohort", "patient_id"], how="inner", maintain_order="left_right").drop("cohort")
-        parts = []
-        for cohort in ids["cohort"].unique().sort():
-            mine = ids.filter(pl.col("cohort") == cohort)["sample_id"].implode()
-            folder = self.store.body["patches"][cohort]["path"] + "/"
-            for path in (p for p in self.store.body["files"] if p.startswith(folder)):
-                parts.append(self.store.files.table(path).filter(pl.col("sample_id").is_in(mine)))
+        parts = [
+            self.store.files.table(path).join(ids.filter(pl.col("cohort") == cohort), on="sample_id", how="semi")
+            for cohort in ids["cohort"].unique().sort()
+            for path in self.store.patch_files(cohort)
+        ]
         return pl.concat(parts) if parts else pl.DataFrame()
 
     def _to_scale(self, values: NDArray[np.float32], modality: str) -> None:
@@ -289,7 +301,9 @@ class Cohort:
     def _matrix(self, modality: str) -> str:
         name = self._asked(modality)
         if name not in self._features:
-            raise UsageError(f"{name} is no matrix", expected="a modality of samples by features", run=f"use to_polars({name!r})")
+            raise UsageError(
+                f"{name} is no matrix", expected="a modality of samples by features", run=f"use to_polars({name!r})"
+            )
         return name
 
 

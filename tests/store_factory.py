@@ -44,7 +44,12 @@ class CohortData:
 
     def write(self, root: Path, cohort: str) -> dict:
         return write_cohort(
-            root, cohort, matrices=iter(self.parts.values()), tables=lambda: self.tables, reports=self.reports, patches=self.patches or None
+            root,
+            cohort,
+            matrices=iter(self.parts.values()),
+            tables=lambda: self.tables,
+            reports=self.reports,
+            patches=self.patches or None,
         )
 
 
@@ -118,10 +123,28 @@ def make_cohort(
                 "plate": f"P{i % 3}", "n_features": n_features, "n_missing": int(np.isnan(values[i]).sum()),
             }  # fmt: skip
             name = f"{sample}A-{modality}"
-            profiles.append({**base, "profile_id": name, "raw_id": name, "chosen": True, "reason": "only", "content_hash": f"{i:04d}"})
+            profiles.append(
+                {
+                    **base,
+                    "profile_id": name,
+                    "raw_id": name,
+                    "chosen": True,
+                    "reason": "only",
+                    "content_hash": f"{i:04d}",
+                }
+            )
             if patient == patients[0]:
                 name = f"{sample}B-{modality}"
-                profiles.append({**base, "profile_id": name, "raw_id": name, "chosen": False, "reason": "later vial", "content_hash": "ff"})
+                profiles.append(
+                    {
+                        **base,
+                        "profile_id": name,
+                        "raw_id": name,
+                        "chosen": False,
+                        "reason": "later vial",
+                        "content_hash": "ff",
+                    }
+                )
     measured = {p["patient_id"] for p in profiles} | (set(patients) if reports else set())
     kept = [p for p in patients if p in measured]
     time = rng.exponential(900.0, len(kept)).round(1)
@@ -134,16 +157,50 @@ def make_cohort(
         }
     )  # fmt: skip
     outcomes = pl.concat(
-        pl.DataFrame({"patient_id": kept, "cohort": cohort, "endpoint": e, "time_days": time, "event": event, "source": "tiny"}) for e in ("OS", "PFI")
+        pl.DataFrame(
+            {"patient_id": kept, "cohort": cohort, "endpoint": e, "time_days": time, "event": event, "source": "tiny"}
+        )
+        for e in ("OS", "PFI")
     )
-    labels = pl.DataFrame({"patient_id": kept, "cohort": cohort, "task": "subtype", "label": [f"S{i % 3}" for i in range(len(kept))], "source": "tiny"})
+    labels = pl.DataFrame(
+        {
+            "patient_id": kept,
+            "cohort": cohort,
+            "task": "subtype",
+            "label": [f"S{i % 3}" for i in range(len(kept))],
+            "source": "tiny",
+        }
+    )
     provenance = pl.DataFrame(
-        [{"source_id": f"src{cohort}", "cohort": cohort, "modality": m, "name": f"{m}.tsv", "path": f"/raw/{m}.tsv", "unit": units[m]} for m in modalities]
+        [
+            {
+                "source_id": f"src{cohort}",
+                "cohort": cohort,
+                "modality": m,
+                "name": f"{m}.tsv",
+                "path": f"/raw/{m}.tsv",
+                "unit": units[m],
+            }
+            for m in modalities
+        ]
     )
     texts = None
     if reports:
-        texts = pl.DataFrame({"patient_id": kept, "profile_id": [f"{p}.txt" for p in kept], "text": [f"Report of {p}." for p in kept], "source": "tiny"})
-    tables = {"patients": patient_table, "outcomes": outcomes, "labels": labels, "profiles": pl.DataFrame(profiles), "provenance": provenance}
+        texts = pl.DataFrame(
+            {
+                "patient_id": kept,
+                "profile_id": [f"{p}.txt" for p in kept],
+                "text": [f"Report of {p}." for p in kept],
+                "source": "tiny",
+            }
+        )
+    tables = {
+        "patients": patient_table,
+        "outcomes": outcomes,
+        "labels": labels,
+        "profiles": pl.DataFrame(profiles),
+        "provenance": provenance,
+    }
     return CohortData(parts, tables, texts)
 
 
@@ -171,7 +228,9 @@ def make_store(root: Path, *, seed: int = 0, n_patients: int = 40, simulated: bo
     cohorts = {
         "AAA": make_cohort("AAA", seed=seed, n_patients=n_patients, reports=True),
         "BBB": make_cohort("BBB", seed=seed, n_patients=n_patients, first_feature=15),
-        "CCC": make_cohort("CCC", seed=seed, n_patients=n_patients, modalities=("rna", "metab"), units={"rna": "zscore"}),
+        "CCC": make_cohort(
+            "CCC", seed=seed, n_patients=n_patients, modalities=("rna", "metab"), units={"rna": "zscore"}
+        ),
     }
     for name, data in cohorts.items():
         data.write(root, name)

@@ -161,14 +161,15 @@ def _report_samples(root: Root, body: Mapping[str, Any], known: pl.DataFrame) ->
 
 def _slide_samples(root: Root, body: Mapping[str, Any]) -> pl.DataFrame:
     """Return one row per slide."""
-    found = []
-    for cohort, entry in body["patches"].items():
-        for path in (p for p in body["files"] if p.startswith(entry["path"] + "/")):
-            found.append(root.table(path, ["sample_id"]).head(1).with_columns(pl.lit(cohort).alias("cohort")))
-    empty = pl.DataFrame(schema={"cohort": pl.String, "sample_id": pl.String, "patient_id": pl.String,
-                                 "sample_type": pl.String, "sample_type_code": pl.String, "site": pl.String})  # fmt: skip
+    found = [
+        root.table(path, ["sample_id"]).head(1).with_columns(pl.lit(cohort).alias("cohort"))
+        for cohort, entry in body["patches"].items()
+        for path in sorted(body["files"])
+        if path.startswith(entry["path"] + "/")
+    ]
     if not found:
-        return empty
+        names = ("cohort", "sample_id", "patient_id", "sample_type", "sample_type_code", "site")
+        return pl.DataFrame(schema=dict.fromkeys(names, pl.String))
     code = pl.col("sample_id").str.extract(r"-(\d\d)$")
     return pl.concat(found).with_columns(
         patient_id=pl.col("sample_id").str.replace(r"-\d\d$", ""),

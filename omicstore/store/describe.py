@@ -16,7 +16,7 @@ __all__ = ["describe_columns", "describe_store"]
 
 
 def describe_store(store: Store) -> dict[str, Any]:
-    """Return per cohort and modality: patients, samples, profiles, features, unit and the share of patients that have it."""
+    """Return per cohort and modality: patients, samples, profiles, features, unit, and how many patients have it."""
     samples, patients = store.samples(), store.table("patients")
     cohorts: dict[str, Any] = {}
     for cohort in store.cohorts:
@@ -27,7 +27,9 @@ def describe_store(store: Store) -> dict[str, Any]:
             "n_patients": n_patients,
             "n_samples": mine.height,
             "sample_types": dict(zip(types["sample_type"].to_list(), types["len"].to_list(), strict=True)),
-            "modalities": {m: entry for m in store.modalities if (entry := _modality(store, cohort, m, mine, n_patients))},
+            "modalities": {
+                m: entry for m in store.modalities if (entry := _modality(store, cohort, m, mine, n_patients))
+            },
         }
     return {
         "release": store.release,
@@ -38,7 +40,9 @@ def describe_store(store: Store) -> dict[str, Any]:
     }
 
 
-def _modality(store: Store, cohort: str, modality: str, samples: pl.DataFrame, n_patients: int) -> dict[str, Any] | None:
+def _modality(
+    store: Store, cohort: str, modality: str, samples: pl.DataFrame, n_patients: int
+) -> dict[str, Any] | None:
     have = samples.filter(has_modality(samples, modality))
     if have.is_empty():
         return None
@@ -68,7 +72,9 @@ def describe_columns(store: Store) -> pl.DataFrame:
         frame = store.samples() if table == "samples" else store.table(table)
         for name in names:
             column = frame[name].drop_nulls()
-            common = column.value_counts(sort=True).sort(["count", name], descending=[True, False]) if len(column) else None
+            common = (
+                column.value_counts(sort=True).sort(["count", name], descending=[True, False]) if len(column) else None
+            )
             rows.append(
                 {
                     "column": name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from omicstore.errors import LeakageError, SplitError, UnknownNameError, UsageError
+from omicstore.store.layout import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +80,9 @@ class SplitRead:
             stream.write(json.dumps(line, sort_keys=True) + "\n")
 
 
-def open_split(store: Store, split: str | Path, fold: int | None, part: str | None, state: FittedState | None) -> SplitRead:
+def open_split(
+    store: Store, split: str | Path, fold: int | None, part: str | None, state: FittedState | None
+) -> SplitRead:
     """Return the rows of a part, if the caller may have them.
 
     Parameters
@@ -104,7 +108,10 @@ def open_split(store: Store, split: str | Path, fold: int | None, part: str | No
     folder = _folder(store, split)
     manifest = _manifest(folder)
     if fold is None or part is None:
-        raise UsageError(f"the split {folder.name} is named without {'fold' if fold is None else 'part'}", run="--fold 0 --part train")
+        raise UsageError(
+            f"the split {folder.name} is named without {'fold' if fold is None else 'part'}",
+            run="--fold 0 --part train",
+        )
     if part not in PARTS:
         raise UnknownNameError("part", part, PARTS)
     if (made_on := _release(manifest)) != store.release:
@@ -113,7 +120,7 @@ def open_split(store: Store, split: str | Path, fold: int | None, part: str | No
             run="omicstore split make (or dvc repro) makes it again",
         )
     _admit(folder, manifest["manifest_hash"], fold, part, state)
-    rows = pl.read_parquet(folder / "assignments.parquet")
+    rows = _assignments(folder, manifest["assignments_hash"])
     folds = sorted(rows["fold"].unique().to_list())
     if fold not in folds:
         raise UnknownNameError(f"fold of {folder.name}", str(fold), [str(f) for f in folds])
@@ -134,7 +141,7 @@ def _admit(folder: Path, manifest_hash: str, fold: int, part: str, state: Fitted
     ):
         if have != need:
             raise LeakageError(
-                f"the state was fitted on {name} {_short(have)}, and part {part} of fold {fold} of split {folder.name} was asked for",
+                f"part {part} of fold {fold} of {folder.name} was asked for with a state of {name} {_short(have)}",
                 expected=f"{name} {_short(need)}",
                 run=mend,
             )
@@ -163,11 +170,33 @@ def _folder(store: Store, split: str | Path) -> Path:
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
         body = json.loads((folder / "manifest.json").read_bytes())
-        if not isinstance(body["manifest_hash"], str):
-            raise TypeError
-    except (ValueError, KeyError, TypeError):
+        made = str(body.pop("manifest_hash"))
+        rows = str(body["assignments_hash"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise SplitError(f"{folder}/manifest.json is not a split manifest", run="omicstore split make") from None
-    return dict(body)
+    if hashlib.sha256(canonical_json(body)).hexdigest() != made:
+        raise _changed(folder / "manifest.json", "manifest_hash")
+    return {**body, "manifest_hash": made, "assignments_hash": rows}
+
+
+def _assignments(folder: Path, expected: str) -> pl.DataFrame:
+    """Return the rows of a split, if they are those that its manifest was made with."""
+    rows = pl.read_parquet(folder / "assignments.parquet")
+    ordered = rows.select(sorted(rows.columns)).sort(sorted(rows.columns), nulls_last=True)
+    digest = hashlib.sha256()
+    for column in ordered:
+        digest.update(json.dumps([column.name, column.to_list()], ensure_ascii=False).encode() + b"\n")
+    if digest.hexdigest() != expected:
+        raise _changed(folder / "assignments.parquet", "assignments_hash")
+    return rows
+
+
+def _changed(path: Path, name: str) -> SplitError:
+    return SplitError(
+        f"{path} was changed after it was made: it does not have its {name}",
+        expected="the split as it was made",
+        run="dvc checkout, or omicstore split make",
+    )
 
 
 def _release(manifest: dict[str, Any]) -> str:

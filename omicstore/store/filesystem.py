@@ -69,7 +69,9 @@ class LocalRoot:
 
     def table(self, path: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Read a Parquet file, or some columns of it."""
-        return pl.read_parquet(self.folder / path, columns=columns, hive_partitioning=False, glob=False)
+        return pl.read_parquet(
+            self.folder / path, columns=list(columns) if columns else None, hive_partitioning=False, glob=False
+        )
 
     def arrow_source(self, path: str) -> tuple[str, Any]:
         """Return the path and the file system by which Arrow opens a file."""
@@ -145,13 +147,15 @@ def _remote_system(url: str) -> tuple[Any, str]:
         system, base = fs.FileSystem.from_uri(url)
         return system, base.rstrip("/")
     try:
-        import fsspec
+        import fsspec  # type: ignore[import-untyped]
     except ImportError:
         raise MissingExtraError("fsspec", "pipeline") from None
     try:
         system, base = fsspec.url_to_fs(url)
     except (ValueError, ImportError) as error:
-        raise StoreError(f"{url} cannot be opened: {error}", expected="a folder, or a URL that fsspec can read") from None
+        raise StoreError(
+            f"{url} cannot be opened: {error}", expected="a folder, or a URL that fsspec can read"
+        ) from None
     return fs.PyFileSystem(fs.FSSpecHandler(system)), base.rstrip("/")
 
 

@@ -114,7 +114,9 @@ def _encode(column: pl.Series) -> tuple[str, list[Any]]:
         return f"float{width[2]}", [_one_nan(column.fill_null(0.0).to_numpy()).astype(width, copy=False).data]
     if isinstance(dtype, pl.Array) and dtype.inner == pl.Float32:
         return f"float4[{dtype.size}]", [_one_nan(column.to_numpy()).astype("<f4", copy=False).data]
-    raise StoreError(f"column {column.name!r} has the type {dtype}", expected="text, numbers, booleans or float vectors")
+    raise StoreError(
+        f"column {column.name!r} has the type {dtype}", expected="text, numbers, booleans or float vectors"
+    )
 
 
 def _one_nan(values: NDArray[Any]) -> NDArray[Any]:

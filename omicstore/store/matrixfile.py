@@ -1,10 +1,10 @@
 """Matrices as Parquet whose numbers can be read straight into place.
 
-One row per sample (or, in the index, per feature): text columns that name it, and a fixed-size list of float32. The list
-column is written plain, uncompressed, without nulls and as one page per row group, so its numbers lie in the file as they
-lie in memory, at the end of the column chunk. A read is then one `pread` per run of rows, as fast as a raw file, and any
-Parquet reader still understands it. float32 omics hardly compress: lz4 with byte-stream-split would save a tenth. A row
-group that is laid out otherwise (a store that another tool wrote again) is read through Arrow.
+One row per sample (or, in the index, per feature): text columns that name it, and a fixed-size list of float32. The
+list column is written plain, uncompressed, without nulls and as one page per row group, so its numbers lie in the file
+as they lie in memory, at the end of the column chunk. A read is then one `pread` per run of rows, as fast as a raw
+file, and any Parquet reader still understands it. float32 omics hardly compress: lz4 with byte-stream-split would save
+a tenth. A row group that is laid out otherwise (a store that another tool wrote again) is read through Arrow.
 """
 
 from __future__ import annotations
@@ -52,7 +52,12 @@ class MatrixWriter:
         self._schema = pa.schema([*fields, pa.field("values", self._list, nullable=False)])
         self.rows_per_group = max(1, _ROW_GROUP_BYTES // (4 * width))
         self._writer = pq.ParquetWriter(
-            path, self._schema, compression="none", use_dictionary=False, write_statistics=list(keys), data_page_size=_PAGE_BYTES
+            path,
+            self._schema,
+            compression="none",
+            use_dictionary=False,
+            write_statistics=list(keys),
+            data_page_size=_PAGE_BYTES,
         )
 
     def __enter__(self) -> Self:
@@ -103,7 +108,8 @@ class MatrixFile:
         self.width = self._chunks[0].num_values // groups[0].num_rows
         #: One level is the list's own: neither a row nor a number can be null.
         self._no_nulls = self._parquet.schema.column(meta.num_columns - 1).max_definition_level == 1
-        self._begin = np.full(len(groups), -1, np.int64)  # of the numbers; -1 not looked at, -2 to be read through Arrow
+        #: Where each row group's numbers begin; -1 where not looked at yet, -2 where Arrow has to read them.
+        self._begin = np.full(len(groups), -1, np.int64)
 
     def close(self) -> None:
         """Give the file back."""
@@ -140,22 +146,24 @@ class MatrixFile:
         assert out.shape[1] == high - low
         assert out.flags.c_contiguous
         rows = np.asarray(rows, np.int64)
-        at = np.arange(len(rows)) if at is None else np.asarray(at, np.int64)
-        group = np.searchsorted(self._bounds, rows, side="right") - 1
+        at = np.arange(len(rows), dtype=np.int64) if at is None else np.asarray(at, np.int64)
+        group = np.searchsorted(self._bounds, rows, side="right").astype(np.int64) - 1
         breaks = (np.diff(rows) != 1) | (np.diff(at) != 1) | (np.diff(group) != 0)
         if high - low < self.width:
             breaks[:] = True
         starts = np.concatenate([[0], np.flatnonzero(breaks) + 1])
         ends = np.concatenate([starts[1:], [len(rows)]])
         self._locate(np.unique(group))
-        target = memoryview(out.reshape(-1).view(np.uint8))
+        target = out.reshape(-1).view(np.uint8).data
         length = 4 * (high - low)
         begin = self._begin[group[starts]]
         offsets = begin + 4 * ((rows[starts] - self._bounds[group[starts]]) * self.width + low)
         plain = begin >= 0
         into = at[starts] * length
         until = into + (ends - starts) * length
-        for offset, first, last in zip(offsets[plain].tolist(), into[plain].tolist(), until[plain].tolist(), strict=True):
+        for offset, first, last in zip(
+            offsets[plain].tolist(), into[plain].tolist(), until[plain].tolist(), strict=True
+        ):
             self._file.read_into(offset, target[first:last])
         self._through_arrow(rows, out, at, group, (low, high))
 
@@ -176,10 +184,10 @@ class MatrixFile:
 
     def _through_arrow(
         self,
-        rows: NDArray[np.int64],
+        rows: NDArray[Any],
         out: NDArray[np.float32],
-        at: NDArray[np.int64],
-        group: NDArray[np.integer[Any]],
+        at: NDArray[Any],
+        group: NDArray[Any],
         columns: tuple[int, int],
     ) -> None:
         for g in np.unique(group[self._begin[group] == -2]).tolist():

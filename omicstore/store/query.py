@@ -74,7 +74,10 @@ class Question:
         named = [get_modality(name).name for name in _names(modalities)]
         held = {m for c in cohorts for m in _held(store, c)}
         chosen = tuple(dict.fromkeys(named)) or tuple(m for m in MODALITIES if m in held)
-        types = {t.casefold(): t for t in ("all", *SAMPLE_TYPES.values(), *store.samples()["sample_type"].drop_nulls().unique())}
+        types = {
+            t.casefold(): t
+            for t in ("all", *SAMPLE_TYPES.values(), *store.samples()["sample_type"].drop_nulls().unique())
+        }
         wanted = _names(require)
         return cls(
             cohorts=tuple(sorted(set(cohorts))),
@@ -139,11 +142,18 @@ def answer(
         kept = sorted(set(by_cohort.values()) - LINEAR_UNITS)
         if question.scale != "linear" and kept:
             warnings.append(f"{modality} stays as stored, {question.scale} is not for {', '.join(kept)}")
-    features = _features(store, question, notes)
     return Cohort(
-        store=store, question=question, table=samples, sample_types=types, left_out=left_out, features=features, units=units,
-        warnings=warnings, notes=notes, split=read,
-    )  # fmt: skip
+        store=store,
+        question=question,
+        table=samples,
+        sample_types=types,
+        left_out=left_out,
+        features=_features(store, question, notes),
+        units=units,
+        warnings=warnings,
+        notes=notes,
+        split=read,
+    )
 
 
 def _names(value: str | Sequence[str] | None) -> list[str]:
@@ -172,7 +182,11 @@ def _lacking(store: Store, question: Question) -> list[str]:
     if not question.modalities_named:
         return []
     lacking = {m: [c for c in question.cohorts if m not in _held(store, c)] for m in question.modalities}
-    return [f"{m}: not measured in {', '.join(cohorts)}; the column is empty there" for m, cohorts in lacking.items() if cohorts]
+    return [
+        f"{m}: not measured in {', '.join(cohorts)}; the column is empty there"
+        for m, cohorts in lacking.items()
+        if cohorts
+    ]
 
 
 def _required_expr(samples: pl.DataFrame, question: Question) -> pl.Expr:

@@ -144,7 +144,8 @@ class Store:
         allow_mixed_units
             Let through a modality whose unit differs between the cohorts.
         split, fold, part
-            A split by name or folder, its fold, and train, val or test. Without a split the result is marked ``unsplit``.
+            A split by name or folder, its fold, and train, val or test. Without a split the result is marked
+            ``unsplit``.
         state
             What was fitted on that fold's training rows; val and test are read through it.
 
@@ -162,9 +163,16 @@ class Store:
         from omicstore.store.query import Question, answer
 
         question = Question.of(
-            self, cohort=cohort, modalities=modalities, genes=genes, where=where, sample_type=sample_type, require=require,
-            scale=scale, allow_mixed_units=allow_mixed_units,
-        )  # fmt: skip
+            self,
+            cohort=cohort,
+            modalities=modalities,
+            genes=genes,
+            where=where,
+            sample_type=sample_type,
+            require=require,
+            scale=scale,
+            allow_mixed_units=allow_mixed_units,
+        )
         return answer(self, question, split=split, fold=fold, part=part, state=state)
 
     def table(self, name: str) -> pl.DataFrame:
@@ -195,6 +203,11 @@ class Store:
         from omicstore.store.sql import connect
 
         return connect(self)
+
+    def patch_files(self, cohort: str) -> list[str]:
+        """Return the files of a cohort's patch features, one per slide and encoder."""
+        folder = self.body["patches"][cohort]["path"] + "/"
+        return sorted(path for path in self.body["files"] if path.startswith(folder))
 
     def samples(self) -> pl.DataFrame:
         """Return the table that joins samples to the rows of the matrices."""
@@ -270,7 +283,11 @@ def _parse(root: Root, content: bytes) -> dict[str, Any]:
         body = json.loads(content)
         form = body["format"]
     except (ValueError, KeyError, TypeError):
-        raise StoreError(f"{root.url}/{STORE_JSON} is not what omicstore writes", expected="JSON", run="dvc checkout") from None
+        raise StoreError(
+            f"{root.url}/{STORE_JSON} is not what omicstore writes", expected="JSON", run="dvc checkout"
+        ) from None
     if form != FORMAT:
-        raise StoreError(f"{root.url} has the format {form!r}", expected=FORMAT, run="use the version of omicstore that wrote it")
+        raise StoreError(
+            f"{root.url} has the format {form!r}", expected=FORMAT, run="use the version of omicstore that wrote it"
+        )
     return dict(body)

@@ -20,10 +20,10 @@ __all__ = ["connect"]
 def connect(store: Store) -> duckdb.DuckDBPyConnection:
     """Return an in-memory connection with views over a store.
 
-    The views are the catalogue tables, ``reports`` where there are any, ``samples``, ``features`` (with a column modality)
-    and, for each modality, ``<modality>(sample_id, cohort, feature_id, symbol, value)`` with a row per number that is there.
-    The files are opened here and handed to DuckDB as Arrow data sets, and DuckDB itself is denied all files, so no
-    statement can write to the store or read anything else; this holds for buckets, too.
+    The views are the catalogue tables, ``reports`` where there are any, ``samples``, ``features`` (with a column
+    modality) and, for each modality, ``<modality>(sample_id, cohort, feature_id, symbol, value)`` with a row per number
+    that is there. The files are opened here and handed to DuckDB as Arrow data sets, and DuckDB itself is denied all
+    files, so no statement can write to the store or read anything else; this holds for buckets, too.
     """
     import duckdb
     import pyarrow.dataset as ds
@@ -49,8 +49,8 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
         con.execute(
             f"CREATE VIEW {modality} AS "
             f"SELECT c.sample_id, c.cohort, n.feature_id, n.symbol, n.value FROM ("
-            f'SELECT feature_id, symbol, unnest("values") AS value, generate_subscripts("values", 1) AS place FROM {modality}_index'
-            f") AS n JOIN {modality}_columns AS c USING (place) WHERE NOT isnan(n.value)"
+            'SELECT feature_id, symbol, unnest("values") AS value, generate_subscripts("values", 1) AS place '
+            f"FROM {modality}_index) AS n JOIN {modality}_columns AS c USING (place) WHERE NOT isnan(n.value)"
         )
     for setting in ("enable_external_access=false", "python_enable_replacements=false", "lock_configuration=true"):
         con.execute(f"SET {setting}")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from omicstore.store.catalog import row_column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from omicstore.store.reader import Store
@@ -109,7 +109,12 @@ def _from_index(
 
 
 def _from_matrix(
-    store: Store, modality: str, cohort: str, rows: NDArray[np.int64], features: NDArray[np.int64], out: NDArray[np.float32]
+    store: Store,
+    modality: str,
+    cohort: str,
+    rows: NDArray[np.int64],
+    features: NDArray[np.int64],
+    out: NDArray[np.float32],
 ) -> None:
     """Fill the rows of one cohort; those it lacks stay as they are."""
     file = store.matrix(store.body["matrices"][cohort][modality]["values"])

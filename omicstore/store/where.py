@@ -43,7 +43,9 @@ def matching_samples(store: Store, samples: pl.DataFrame, modalities: Sequence[s
     rows = (
         samples.select(_SAMPLE)
         .with_row_index("sample_row")
-        .join(store.table("patients").select("cohort", "patient_id", *_PATIENT), on=["cohort", "patient_id"], how="left")
+        .join(
+            store.table("patients").select("cohort", "patient_id", *_PATIENT), on=["cohort", "patient_id"], how="left"
+        )
         .join(profiles.select("cohort", "sample_id", *_PROFILE), on=["cohort", "sample_id"], how="left")
     )
     kept = _evaluate(rows, where)
@@ -67,7 +69,9 @@ def _evaluate(rows: pl.DataFrame, where: str) -> list[int]:
             message = str(error)
             if found := _NO_COLUMN.search(message):
                 known = [c for names in COLUMNS.values() for c in names]
-                raise UnknownNameError("column in --where", found[1], known, run="omicstore columns lists them") from None
+                raise UnknownNameError(
+                    "column in --where", found[1], known, run="omicstore columns lists them"
+                ) from None
             raise UsageError(
                 f"--where {where!r} cannot be evaluated: {message.splitlines()[0]}",
                 expected="a SQL expression over the columns of patients and profiles",

@@ -1,33 +1,29 @@
-"""Writing a store: one cohort at a time, then all of them together."""
+"""Writing a store: one cohort at a time; `assemble` then joins them."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import polars as pl
 
 from omicstore.errors import StoreError
-from omicstore.modalities import get_modality
 from omicstore.store import layout
-from omicstore.store.catalog import PATCHES, join_tables, samples_table
+from omicstore.store.assemble import assemble
+from omicstore.store.catalog import PATCHES
+from omicstore.store.check import checked_slide, refuse_broken
 from omicstore.store.files import commit_folder, staged, tell_full_disk, write_bytes, write_table
-from omicstore.store.filesystem import LocalRoot
 from omicstore.store.hashing import column_hash, in_key_order, node_hash, table_hash, values_hash
-from omicstore.store.index import write_index
 from omicstore.store.lease import sweep
 from omicstore.store.lock import write_locks
 from omicstore.store.matrixfile import MatrixWriter
 from omicstore.store.schema import FEATURES, FORMAT, REPORTS, TABLES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from omicstore.store.schema import Table
 
 __all__ = ["MatrixPart", "assemble", "write_cohort"]
 
@@ -114,23 +110,34 @@ class _CohortWriter:
     def __init__(self, root: Path, cohort: str) -> None:
         self.root, self.cohort = root, cohort
         self.body: dict[str, Any] = {
-            "format": FORMAT, "cohort": cohort, "matrices": {}, "tables": {}, "reports": None, "patches": None, "files": {},
-        }  # fmt: skip
+            "format": FORMAT,
+            "cohort": cohort,
+            "matrices": {},
+            "tables": {},
+            "reports": None,
+            "patches": None,
+            "files": {},
+        }
 
     def matrix(self, part: MatrixPart) -> None:
         where = f"the {part.modality} matrix of {self.cohort}"
         if part.modality in self.body["matrices"]:
             raise StoreError(f"{where} came twice", expected="one matrix per modality and cohort")
-        _check_matrix(part, where)
+        refuse_broken(part, where)
         order = part.rows["sample_id"].arg_sort().to_numpy()
         rows = part.rows[order]
         values = part.values if np.array_equal(order, np.arange(len(order))) else part.values[order]
         features = FEATURES.conform(part.features)
-        hashes = {name: column_hash(rows[name]) for name in ("sample_id", "profile_id")} | {"values": values_hash(values)}
+        hashes = {name: column_hash(rows[name]) for name in ("sample_id", "profile_id")} | {
+            "values": values_hash(values)
+        }
         features_hash, content = table_hash(features, FEATURES), node_hash("values", hashes)
         facts = {"unit": part.unit, "upstream_fit": part.upstream_fit, "platform": part.platform}
         values_path = layout.values_file(self.cohort, part.modality, content)
-        with staged(self.root / values_path) as beside, MatrixWriter(beside, ["sample_id", "profile_id"], features.height) as out:
+        with (
+            staged(self.root / values_path) as beside,
+            MatrixWriter(beside, ["sample_id", "profile_id"], features.height) as out,
+        ):
             out.write({name: rows[name].to_list() for name in ("sample_id", "profile_id")}, values)
         features_path = layout.features_file(self.cohort, part.modality, features_hash)
         write_table(self.root / features_path, features)
@@ -168,11 +175,13 @@ class _CohortWriter:
         slides: dict[str, tuple[int, str]] = {}
         vectors: dict[str, int] = {}
         for slide in patches:
-            frame, width = _check_slide(slide, self.cohort)
+            frame, width = checked_slide(slide, self.cohort)
             vectors[frame["encoder"][0]] = width
             name = f"{frame['slide_id'][0]}.{frame['encoder'][0]}.parquet"
             if name in slides:
-                raise StoreError(f"slide {name} of {self.cohort} came twice", expected="one table per slide and encoder")
+                raise StoreError(
+                    f"slide {name} of {self.cohort} came twice", expected="one table per slide and encoder"
+                )
             slides[name] = (frame.height, table_hash(frame, PATCHES.with_width(width)))
             beside.mkdir(parents=True, exist_ok=True)
             frame.write_parquet(beside / name, compression="lz4")
@@ -192,140 +201,3 @@ class _CohortWriter:
 
     def _file(self, path: str, rows: int, digest: str) -> None:
         self.body["files"][path] = {"rows": rows, "hash": digest}
-
-
-def assemble(root: Path, cohorts: Sequence[str], *, dataset: str, simulated: bool) -> str:
-    """Join written cohorts into one release: the catalogue, the index, and ``store.json`` as the commit.
-
-    Parameters
-    ----------
-    root
-        The store's folder.
-    cohorts
-        The cohorts of the release.
-    dataset
-        The study's name.
-    simulated
-        Whether the numbers come from a simulator.
-
-    Returns
-    -------
-    str
-        The release id, 64 hexadecimal digits.
-
-    Raises
-    ------
-    StoreError
-        If a cohort has not been written, its parts do not fit each other, or the disk is full. The release that was
-        there stays.
-    LockedError
-        If another process is writing to the store.
-    """
-    cohorts = sorted(c.upper() for c in cohorts)
-    locks = [layout.STORE_JSON, *map(layout.cohort_folder, cohorts)]
-    with tell_full_disk(root), write_locks(root, locks):
-        sweep(root, [layout.CATALOG, layout.INDEX])
-        parts = {cohort: _written(root, cohort) for cohort in cohorts}
-        place = LocalRoot(root)
-        body: dict[str, Any] = {
-            "format": FORMAT,
-            "dataset": dataset,
-            "simulated": simulated,
-            "cohorts": cohorts,
-            "matrices": {c: part["matrices"] for c, part in parts.items()},
-            "reports": {c: part["reports"]["path"] for c, part in parts.items() if part["reports"]},
-            "patches": {c: part["patches"] for c, part in parts.items() if part["patches"]},
-            "tables": {},
-            "index": {},
-            "files": {},
-        }
-        for part in parts.values():
-            inner = set(part["tables"].values())
-            body["files"] |= {path: entry for path, entry in part["files"].items() if path not in inner}
-        frames = join_tables(place, parts)
-        for name, frame in frames.items():
-            path = layout.table_file(name, digest := table_hash(frame, TABLES[name]))
-            body["tables"][name] = _write(root, body, path, frame, digest)
-        body["release"] = _release(body, parts)
-        samples = samples_table(place, body, frames)
-        digest = node_hash("samples", {c: column_hash(samples[c]) for c in samples.columns})
-        body["samples"] = _write(root, body, layout.samples_file(digest), samples, digest)
-        for modality in sorted({m for matrices in body["matrices"].values() for m in matrices}):
-            write_index(place, body, modality)
-        write_bytes(root / layout.STORE_JSON, layout.canonical_json(body))
-        return str(body["release"])
-
-
-def _written(root: Path, cohort: str) -> dict[str, Any]:
-    path = root / layout.cohort_json(cohort)
-    try:
-        body = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise StoreError(f"cohort {cohort} has not been built", expected=str(path), run=f"omicstore build {cohort}") from None
-    if body["format"] != FORMAT:
-        raise StoreError(f"{path} has the format {body['format']!r}", expected=FORMAT, run=f"omicstore build {cohort}")
-    return dict(body)
-
-
-def _write(root: Path, body: dict[str, Any], path: str, frame: pl.DataFrame, digest: str) -> str:
-    write_table(root / path, frame)
-    body["files"][path] = {"rows": frame.height, "hash": digest}
-    return path
-
-
-def _release(body: dict[str, Any], parts: Mapping[str, dict[str, Any]]) -> str:
-    """Return the root of the tree: facts, catalogue tables, and per cohort its matrices, reports and patches.
-
-    The index and the table of samples are made from these, so they do not enter.
-    """
-    tables = {name: body["files"][path]["hash"] for name, path in body["tables"].items()}
-    held = {
-        cohort: {
-            "matrices": {m: entry["hash"] for m, entry in part["matrices"].items()},
-            "reports": part["reports"] and part["reports"]["hash"],
-            "patches": part["patches"] and part["patches"]["hash"],
-        }
-        for cohort, part in parts.items()
-    }
-    facts = {name: body[name] for name in ("format", "dataset", "simulated")}
-    return node_hash("store", {**facts, "tables": tables, "cohorts": held})
-
-
-def _check_matrix(part: MatrixPart, where: str) -> None:
-    if get_modality(part.modality).kind != "matrix":
-        raise StoreError(f"{where}: {part.modality} is no matrix", expected="a modality of samples by features")
-    if part.values.shape != (part.rows.height, part.features.height):
-        raise StoreError(
-            f"{where} is {part.values.shape[0]} x {part.values.shape[1]}, its axes are {part.rows.height} x {part.features.height}"
-        )
-    if 0 in part.values.shape:
-        empty = "samples" if part.values.shape[0] == 0 else "features"
-        raise StoreError(f"{where} has 0 {empty}", expected="at least one", run="look at the reasons in the provenance record")
-    for name, axis in (("sample_id", part.rows), ("feature_id", part.features)):
-        if axis[name].null_count() or axis[name].n_unique() != axis.height:
-            raise StoreError(f"{where}: {name} is missing or there twice", expected="each once")
-    ids = part.features["feature_id"]
-    if not ids.is_sorted():
-        raise StoreError(f"{where}: its features are not sorted by feature_id")
-    bad = np.argwhere(np.isinf(part.values).any(axis=1))
-    if bad.size:
-        sample = part.rows["sample_id"][int(bad[0, 0])]
-        feature = ids[int(np.argmax(np.isinf(part.values[bad[0, 0]])))]
-        raise StoreError(f"{where} is infinite at sample {sample}, feature {feature}", expected="finite numbers, or NaN where missing")
-
-
-def _check_slide(slide: pl.DataFrame, cohort: str) -> tuple[pl.DataFrame, int]:
-    where = f"a patch table of {cohort}"
-    if slide.is_empty() or slide["slide_id"].n_unique() != 1 or slide["encoder"].n_unique() != 1:
-        raise StoreError(f"{where} does not hold one slide and one encoder", expected="a table per slide and encoder")
-    dtype = slide.schema["features"]
-    if not isinstance(dtype, pl.Array):
-        raise StoreError(f"{where}: features are {dtype}", expected="vectors of one length")
-    width = int(dtype.size)
-    table: Table = PATCHES.with_width(width)
-    return in_key_order_of_slide(table.conform(slide)), width
-
-
-def in_key_order_of_slide(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a slide's patches in the order of their numbers."""
-    return frame.sort("patch")

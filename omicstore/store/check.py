@@ -1,0 +1,57 @@
+"""What must hold of a matrix or a slide before it is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from omicstore.errors import StoreError
+from omicstore.modalities import get_modality
+from omicstore.store.catalog import PATCHES
+
+if TYPE_CHECKING:
+    from omicstore.store.writer import MatrixPart
+
+__all__ = ["checked_slide", "refuse_broken"]
+
+
+def refuse_broken(part: MatrixPart, where: str) -> None:
+    """Raise `StoreError` if a matrix is none, is empty or infinite, or does not fit its axes."""
+    if get_modality(part.modality).kind != "matrix":
+        raise StoreError(f"{where}: {part.modality} is no matrix", expected="a modality of samples by features")
+    if part.values.shape != (part.rows.height, part.features.height):
+        n, width = part.values.shape
+        raise StoreError(f"{where} is {n} x {width}, its axes are {part.rows.height} x {part.features.height}")
+    if 0 in part.values.shape:
+        empty = "samples" if part.values.shape[0] == 0 else "features"
+        raise StoreError(
+            f"{where} has 0 {empty}", expected="at least one", run="look at the reasons in the provenance record"
+        )
+    for name, axis in (("sample_id", part.rows), ("feature_id", part.features)):
+        if axis[name].null_count() or axis[name].n_unique() != axis.height:
+            raise StoreError(f"{where}: {name} is missing or there twice", expected="each once")
+    ids = part.features["feature_id"]
+    if not ids.is_sorted():
+        raise StoreError(f"{where}: its features are not sorted by feature_id")
+    bad = np.argwhere(np.isinf(part.values).any(axis=1))
+    if bad.size:
+        sample = part.rows["sample_id"][int(bad[0, 0])]
+        feature = ids[int(np.argmax(np.isinf(part.values[bad[0, 0]])))]
+        raise StoreError(
+            f"{where} is infinite at sample {sample}, feature {feature}",
+            expected="finite numbers, or NaN where missing",
+        )
+
+
+def checked_slide(slide: pl.DataFrame, cohort: str) -> tuple[pl.DataFrame, int]:
+    """Return a slide's patches in the columns of the store, in order, and the length of their vectors."""
+    where = f"a patch table of {cohort}"
+    if slide.is_empty() or slide["slide_id"].n_unique() != 1 or slide["encoder"].n_unique() != 1:
+        raise StoreError(f"{where} does not hold one slide and one encoder", expected="a table per slide and encoder")
+    dtype = slide.schema["features"]
+    if not isinstance(dtype, pl.Array):
+        raise StoreError(f"{where}: features are {dtype}", expected="vectors of one length")
+    width = int(dtype.size)
+    return PATCHES.with_width(width).conform(slide), width
