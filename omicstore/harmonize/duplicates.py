@@ -46,7 +46,7 @@ def standardised(values: NDArray[np.float32], *, log: bool) -> NDArray[np.float3
     informative = spread > 1e-6
     x = x[:, informative]
     x /= spread[informative]
-    x -= x.mean(axis=1, keepdims=True, dtype=np.float64)
+    x -= x.sum(axis=1, keepdims=True, dtype=np.float64) / max(1, x.shape[1])
     length = np.sqrt(np.einsum("ij,ij->i", x, x))
     x /= np.where(length > 0, length, 1.0)[:, None]
     return x

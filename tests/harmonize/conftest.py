@@ -12,7 +12,7 @@ import pytest
 
 from omicstore.harmonize.references import References
 from omicstore.readers.table import RawTable
-from omicstore.sources import Reference, Sampling, Source, Study
+from omicstore.sources import Reference, Sampling, Source, Study, load_study
 
 HGNC = pl.DataFrame(
     [
@@ -165,3 +165,9 @@ def sampled() -> Callable[..., Study]:
         return Study(dataset="test", cohorts=("C",), sources=(), samples=Sampling(**rule))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def real_refs(real_data: Path) -> References:
+    """The references of the seven-cohort study."""
+    return References.load(load_study(real_data / "studies" / "tcga.yaml"))

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from omicstore.errors import ReferenceMissingError, SourceError
+from omicstore.harmonize.assay import to_assays
+from omicstore.harmonize.axis import aggregate, make_axis
+from omicstore.harmonize.probes import platform_of
+from omicstore.sources import Source
+from omicstore.units import parse_unit
+
+P = ["TCGA-4Z-0001-01A", "TCGA-4Z-0002-01A"]
+PROBES = [f"cg0000000{i}" for i in range(9)] + ["rs00000009", "cg99999999"]
+TP53 = "ENSG00000141510"
+
+
+def betas(n: int) -> np.ndarray:
+    return np.arange(2 * n, dtype=np.float32).reshape(2, n) / (2 * n)
+
+
+def meth(matrix, features, values, **more):
+    return matrix(P, features, values, modality="meth", unit="beta", **more)
+
+
+def test_a_gene_is_the_mean_of_the_probes_that_speak_for_it(matrix, study, refs) -> None:
+    values = betas(11)
+    (assay,) = to_assays(meth(matrix, PROBES, values, platform="hm450"), "BLCA", study, refs, "abc")
+    assert assay.features.select("feature_id", "n_probes").rows() == [
+        (TP53, 4),
+        ("ENSG00000141736", 1),
+        ("symbol:NOENS", 1),
+    ]
+    assert assay.values[:, 0] == pytest.approx(values[:, [0, 1, 2, 8]].mean(axis=1))
+    assert assay.drops.counts == {
+        "SNP probe": 1,
+        "probe not in the reference": 1,
+        "probe in the 3'UTR only": 1,
+        "probe in no gene": 1,
+        "gene of the probe unknown": 1,
+    }
+    assert assay.platform == "hm450"
+
+
+def test_missing_betas(matrix, study, refs) -> None:
+    values = betas(4)
+    values[0, :3] = np.nan
+    values[1, 0] = np.nan
+    (assay,) = to_assays(meth(matrix, PROBES[:4], values), "BLCA", study, refs, "abc")
+    assert np.isnan(assay.values[0, 0])
+    assert assay.values[1, 0] == pytest.approx(values[1, 1:3].mean())
+
+
+def test_masked_probes_are_left_out(matrix, study, make_refs) -> None:
+    refs = make_refs("symbols", "hm450", "masks")
+    (assay,) = to_assays(meth(matrix, PROBES[:9], betas(9)), "BLCA", study, refs, "abc")
+    assert assay.features.get_column("n_probes").to_list()[0] == 3
+    assert assay.drops.counts["masked probe"] == 1
+
+
+def test_probes_are_kept_when_asked_for(matrix, study, refs) -> None:
+    raw = meth(matrix, PROBES, betas(11), keep_probes=True, platform="hm450")
+    genes, probes = to_assays(raw, "BLCA", study, refs, "abc")
+    assert (genes.modality, probes.modality) == ("meth", "meth_probe")
+    assert probes.features.get_column("feature_id").to_list() == sorted(set(PROBES) - {"rs00000009"})
+    assert probes.drops.counts == {"SNP probe": 1}
+    assert np.array_equal(probes.values[:, :9], betas(11)[:, :9])
+
+
+def test_gene_level_methylation_is_taken_as_it_is(matrix, study, refs) -> None:
+    (assay,) = to_assays(meth(matrix, ["TP53", "ERBB2"], [[0.1, 0.2], [0.3, 0.4]]), "BLCA", study, refs, "abc")
+    assert assay.values == pytest.approx(np.array([[0.1, 0.2], [0.3, 0.4]]))
+
+
+def test_m_values(matrix, study, refs) -> None:
+    raw = matrix(P, PROBES[:2], [[0, 0], [10, -10]], modality="meth", unit="m_value")
+    (assay,) = to_assays(raw, "BLCA", study, refs, "abc")
+    assert assay.values[:, 0] == pytest.approx([0.5, 0.5])
+
+
+def test_the_27k_array_is_recognised_and_all_its_genes_count(matrix, study, refs) -> None:
+    (assay,) = to_assays(
+        meth(matrix, ["cg00000001", "cg10000000", "cg10000001", "cg10000002"], betas(4)), "BLCA", study, refs, "abc"
+    )
+    assert assay.platform == "hm27"
+    assert assay.features.select("symbol", "n_probes").rows() == [("TP53", 2), ("ERBB2", 1)]
+    assert assay.drops.counts == {"probe in no gene": 1, "gene of the probe unknown": 1}
+
+
+def test_a_wrong_platform_names_both(matrix, study, refs) -> None:
+    raw = meth(matrix, ["cg00000001", "cg10000000"], betas(2), platform="HumanMethylation450")
+    with pytest.raises(
+        SourceError, match="the study file says platform HumanMethylation450, and its probes are those of hm27"
+    ):
+        to_assays(raw, "BLCA", study, refs, "abc")
+
+
+def test_a_platform_without_a_reference(matrix, study, make_refs) -> None:
+    raw = meth(matrix, ["cg00000001"], betas(1), platform="epic")
+    with pytest.raises(ReferenceMissingError, match="methylation on epic"):
+        to_assays(raw, "BLCA", study, make_refs("symbols"), "abc")
+
+
+def test_probes_of_several_arrays_need_a_platform(matrix, study, refs) -> None:
+    with pytest.raises(SourceError, match="do not tell which methylation array"):
+        to_assays(meth(matrix, ["cg00000001"], betas(1)), "BLCA", study, refs, "abc")
+
+
+def test_arrays_told_apart_by_size_and_share() -> None:
+    ids = [f"cg{i:08d}" for i in range(60_000)]
+    hm450 = frozenset(ids[:30_000])
+    assert platform_of(ids, {"hm450": hm450}) == "epic"
+    assert platform_of(ids[:20_000], {"hm450": hm450}) == "hm450"
+    assert platform_of(ids[:25_000], {}) == "hm27"
+    assert platform_of([], {}) is None
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_aggregation_is_the_loop_over_genes(data: st.DataObject) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 999)))
+    n, m = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 12))
+    how = data.draw(st.sampled_from(["sum", "mean"]))
+    values = rng.random((n, m)).astype(np.float32)
+    values[rng.random((n, m)) < 0.2] = np.nan
+    pairs = [(f"g{rng.integers(0, 4)}", int(c)) for c in rng.integers(0, m, size=data.draw(st.integers(1, 15)))]
+    axis = make_axis([g for g, _ in pairs], [c for _, c in pairs], how, lambda _g, _c: {})
+    rows = rng.permutation(n)
+    where = (Source(path=None, format="matrix"), [""] * n, [""] * m)  # type: ignore[arg-type]
+    out = aggregate(values, rows, axis, parse_unit("beta"), None, where=where)
+    for j, gene in enumerate(axis.frame.get_column("feature_id")):
+        taken = values[rows][:, [c for g, c in pairs if g == gene]].astype(np.float64)
+        for i in range(n):
+            seen = taken[i][~np.isnan(taken[i])]
+            mean = seen.mean() if seen.size else np.nan
+            expected = taken[i].sum() if how == "sum" else mean
+            assert out[i, j] == pytest.approx(expected, rel=1e-6, nan_ok=True)
