@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path  # noqa: TC003 - Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +13,7 @@ from omicstore.errors import UsageError
 
 if TYPE_CHECKING:
     from omicstore.cohort import Cohort
-    from omicstore.store import Store
+    from omicstore.store.reader import Store
 
 __all__ = ["Asking", "read_gene_set"]
 
@@ -23,14 +23,17 @@ class Asking:
     """What is asked of a store; the fields are options of the command line."""
 
     cohort: Annotated[
-        list[str], typer.Option("--cohort", metavar="NAME,...", help="Cohorts, joined by commas or repeated. [all]")
-    ] = field(default_factory=list)
+        list[str] | None,
+        typer.Option("--cohort", metavar="NAME,...", help="Cohorts, joined by commas or repeated. [all]"),
+    ] = None
     modalities: Annotated[
-        list[str], typer.Option("--modalities", metavar="NAME,...", help="Modalities: rna, meth, prot, ... [all]")
-    ] = field(default_factory=list)
+        list[str] | None,
+        typer.Option("--modalities", metavar="NAME,...", help="Modalities: rna, meth, prot, ... [all]"),
+    ] = None
     genes: Annotated[
-        list[str], typer.Option("--genes", metavar="GENE,...", help="Only these genes or features: symbols or ids.")
-    ] = field(default_factory=list)
+        list[str] | None,
+        typer.Option("--genes", metavar="GENE,...", help="Only these genes or features: symbols or ids."),
+    ] = None
     gene_set: Annotated[
         Path | None, typer.Option("--gene-set", metavar="FILE", help="A file of genes, one per line, or a .gmt.")
     ] = None
@@ -43,9 +46,9 @@ class Asking:
     require: Annotated[
         str, typer.Option("--require", metavar="any|all|LIST", help="Samples with any, all, or these modalities.")
     ] = "any"
-    scale: Annotated[
-        str, typer.Option("--scale", metavar="linear|log2p1|log10p1", help="The scale of the values.")
-    ] = "linear"
+    scale: Annotated[str, typer.Option("--scale", metavar="linear|log2p1|log10p1", help="The scale of the values.")] = (
+        "linear"
+    )
     allow_mixed_units: Annotated[
         bool, typer.Option("--allow-mixed-units", help="Put values of different units side by side.")
     ] = False
@@ -53,9 +56,7 @@ class Asking:
         str | None, typer.Option("--split", metavar="NAME", help="Read as this split allows; with --fold, --part.")
     ] = None
     fold: Annotated[int | None, typer.Option("--fold", metavar="K", help="The fold of the split.")] = None
-    part: Annotated[
-        str | None, typer.Option("--part", metavar="train|val|test", help="The part of the fold.")
-    ] = None
+    part: Annotated[str | None, typer.Option("--part", metavar="train|val|test", help="The part of the fold.")] = None
     store: Annotated[
         str | None,
         typer.Option("--store", metavar="PATH|URL", help="The store; data/store of the study here or above if absent."),
@@ -111,8 +112,8 @@ class Asking:
 _DEFAULTS = {"sample_type": "primary", "require": "any", "scale": "linear", "allow_mixed_units": False}
 
 
-def _names(given: list[str]) -> list[str]:
-    return [name.strip() for entry in given for name in entry.split(",") if name.strip()]
+def _names(given: list[str] | None) -> list[str]:
+    return [name.strip() for entry in given or () for name in entry.split(",") if name.strip()]
 
 
 def read_gene_set(path: Path) -> list[str]:

@@ -20,11 +20,11 @@ A command is a plain function in a thin file of its own::
         out.result(changed, lambda: out.text(f"{len(changed)} cohorts"))
 
 and one line in ``omicstore.cli.COMMANDS``. `command` adds --json, --quiet, --no-color, -v and --strict, and passes an
-`Output` as the parameter ``out``; the other parameters are Typer's, keyword-only. Options that several commands take
-are the fields of a dataclass (`omicstore.cli.asking.Asking`), which stands as one parameter. A command with sub-commands is
-``app = subcommands("help text")``, with ``@app.command()`` above ``@command()``. Functions raise `OmicstoreError`
-for what a user can mend and return nothing; exit codes are made here and in `omicstore.cli.group`. A package that adds
-commands names such a function as an entry point of the group ``omicstore.commands``.
+`Output` as the first parameter; the other parameters are Typer's, keyword-only. Options that several commands take
+are the fields of a dataclass (`omicstore.cli.asking.Asking`), which stands as one parameter. A command with
+sub-commands is ``app = subcommands("help text")``, with ``@app.command()`` above ``@command()``. Functions raise
+`OmicstoreError` for what a user can mend and return nothing; exit codes are made here and in `omicstore.cli.group`. A
+package that adds commands names such a function as an entry point of the group ``omicstore.commands``.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omicstore.cli.group import Group
-from omicstore.errors import StudyError
+from omicstore.errors import OmicstoreError, StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -69,6 +69,10 @@ _SHARED: dict[str, Any] = {
 }
 
 
+class WarnedError(OmicstoreError):
+    """A command warned, and --strict was given."""
+
+
 class Output:
     """Where a command prints: results on stdout, messages on stderr.
 
@@ -80,10 +84,14 @@ class Output:
         No notes and no progress on stderr.
     no_color
         No escape sequences, also on a terminal.
+    strict
+        A warning is a failure.
     """
 
-    def __init__(self, *, json: bool = False, quiet: bool = False, no_color: bool = False) -> None:
-        self.json, self.quiet = json, quiet
+    def __init__(
+        self, *, json: bool = False, quiet: bool = False, no_color: bool = False, strict: bool = False
+    ) -> None:
+        self.json, self.quiet, self.strict = json, quiet, strict
         self.no_color = no_color or bool(os.environ.get("NO_COLOR"))
         self.warned = False
 
@@ -128,6 +136,11 @@ class Output:
         self.warned = True
         self.messages.print(f"warning: {line}", style="yellow", soft_wrap=True)
 
+    def stop_if_strict(self) -> None:
+        """Raise if there was a warning and --strict; called before something is written, and when a command ends."""
+        if self.warned and self.strict:
+            raise WarnedError("there were warnings, and --strict makes a warning a failure")
+
     @contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
         """Show progress with the time left on stderr, if that is a terminal; yields ``advance(n=1)``."""
@@ -156,8 +169,9 @@ def command(*, warns: bool = False) -> Callable[[Callable[..., None]], Callable[
 
     def declare(function: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(function, eval_str=True)
-        groups = {p.name: p.annotation for p in signature.parameters.values() if is_dataclass(p.annotation)}
-        own = [p for p in signature.parameters.values() if p.annotation is not Output and p.name not in groups]
+        _, *rest = signature.parameters.values()  # the first one is the Output
+        groups: dict[str, Any] = {p.name: p.annotation for p in rest if is_dataclass(p.annotation)}
+        own = [p for p in rest if p.name not in groups]
         own += [p for group in groups.values() for p in inspect.signature(group, eval_str=True).parameters.values()]
         shared = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
@@ -167,13 +181,12 @@ def command(*, warns: bool = False) -> Callable[[Callable[..., None]], Callable[
         @functools.wraps(function)
         def run(**values: Any) -> None:
             switches = {name: bool(values.pop(name)) for name in _SHARED}
-            out = Output(json=switches["json"], quiet=switches["quiet"], no_color=switches["no_color"])
+            del switches["verbose"]  # `omicstore.cli.group` looks for it itself, also where a command cannot be loaded
+            out = Output(**switches)
             for name, group in groups.items():
                 values[name] = group(**{f.name: values.pop(f.name) for f in fields(group)})
             function(out, **values)
-            if out.warned and switches["strict"]:
-                out.messages.print("error: there were warnings, and --strict makes a warning a failure", soft_wrap=True)
-                raise typer.Exit(1)
+            out.stop_if_strict()
             if out.warned and warns:
                 raise typer.Exit(3)
 

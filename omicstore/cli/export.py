@@ -20,7 +20,9 @@ def export(
     *,
     ask: Asking,
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to make.")],
-    written_as: Annotated[str, typer.Option("--format", metavar="FORMAT", help="parquet, csv, npz or h5mu.")] = "parquet",
+    written_as: Annotated[
+        str, typer.Option("--format", metavar="FORMAT", help="parquet, csv, npz or h5mu.")
+    ] = "parquet",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -38,22 +40,25 @@ def export(
     check_target(folder, overwrite=overwrite)
     with omicstore.open(ask.place) as store:
         cohort = ask.of(store)
-        body = cohort.summary()
-        if not dry_run:
-            write(out, cohort, written_as, folder, overwrite=overwrite)
-        out.result(
-            body | {"out": str(folder), "format": written_as, "written": not dry_run}, lambda: show_found(out, body)
-        )
         for warning in cohort.warnings:
             out.warn(warning)
-        out.note(f"{'would write' if dry_run else 'wrote'} {folder} ({written_as})")
+        if dry_run:
+            out.note(f"would write {folder} ({written_as})")
+        else:
+            write(out, cohort, written_as, folder, overwrite=overwrite)
+        found = cohort.summary()
+    body = {**found, "out": str(folder), "format": written_as, "written": not dry_run}
+    out.result(body, lambda: show_found(out, found))
 
 
 def write(out: Output, cohort: Cohort, written_as: str, folder: Path, *, overwrite: bool) -> None:
-    """Export, and warn of what the format cannot hold."""
+    """Export, and tell what the format cannot hold: a warning where it was asked for by name."""
     from omicstore.export import export as write_export
 
+    out.stop_if_strict()
     with out.progress(f"writing {folder}"):
         left_out = write_export(cohort, written_as, folder, overwrite=overwrite)
+    out.note(f"wrote {folder} ({written_as})")
+    tell = out.warn if cohort.question.modalities_named else out.note
     for sentence in left_out:
-        out.warn(sentence)
+        tell(sentence)

@@ -86,7 +86,7 @@ class LazyGroup(Group):
         except BrokenPipeError:
             # Whoever read our output has seen enough. Python flushes stdout again at exit, which must not fail.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 128 + 13
+            code = 1
         raise SystemExit(code)
 
     def _run(self, words: list[str], *positional: Any, **extra: Any) -> int:

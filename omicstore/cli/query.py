@@ -37,14 +37,14 @@ def query(
 
     with omicstore.open(ask.place) as store:
         cohort = ask.of(store)
+        for warning in cohort.warnings:
+            out.warn(warning)
         body = cohort.summary()
         if folder is not None:
             from omicstore.cli.export import write
 
             write(out, cohort, "parquet", folder, overwrite=overwrite)
         out.result(body, lambda: _show(out, body, ask, exported=folder is not None))
-        for warning in cohort.warnings:
-            out.warn(warning)
 
 
 def _show(out: Output, body: Mapping[str, Any], ask: Asking, *, exported: bool) -> None:
@@ -62,7 +62,7 @@ def show_found(out: Output, body: Mapping[str, Any]) -> None:
     """Print what a query found: a row per modality, the totals and what was left out."""
     from rich.table import Table
 
-    kind = "all sample types" if body["sample_type"] == "all" else f"{body['sample_type']} samples"
+    kind = "samples (all types)" if body["sample_type"] == "all" else f"{body['sample_type']} samples"
     head = f"{', '.join(body['cohorts'])}: {body['n_samples']:,} {kind} of {body['n_patients']:,} patients"
     out.text(head, style="bold")
     if body.get("simulated"):
@@ -114,7 +114,7 @@ def export_command(body: Mapping[str, Any], ask: Asking) -> str:
 
 def python_lines(ask: Asking) -> list[str]:
     """Return the same query in Python."""
-    lines = ["import omicstore", f"store = omicstore.open({ask.place!r})"]
+    lines = ["import omicstore", f"store = omicstore.open({_from_here(ask.place)!r})"]
     given = ask.arguments()
     genes = given.get("genes", ())
     if len(genes) > _GENES_SHOWN:
@@ -127,3 +127,8 @@ def python_lines(ask: Asking) -> list[str]:
     )
     return [*lines, f"cohort = store.query({arguments})", "arrays = cohort.to_numpy()"]
 
+
+def _from_here(place: str) -> str:
+    """Return a path below the working folder as it is typed there."""
+    path = Path(place)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,24 +26,27 @@ def sql(
 ) -> None:
     """Run a SQL query over the store's views.
 
-    Tables: patients, outcomes, labels, profiles, provenance; and a long view per modality (rna, meth, ...) with
-    sample_id, cohort, feature_id, symbol and value. The store is not changed.
+    Tables: patients, outcomes, labels, profiles, provenance, samples, features, reports; and a long view per modality
+    (rna, meth, ...) with sample_id, cohort, feature_id, symbol and value. The store is not changed.
     """
-    import duckdb
+    from duckdb import Error, StatementType
 
     import omicstore
 
+    # MULTI is what DuckDB makes of a PIVOT.
+    reading = (StatementType.SELECT, StatementType.EXPLAIN, StatementType.PRAGMA, StatementType.MULTI)
     with omicstore.open(find_store(store)) as opened, opened.sql() as connection:
         try:
-            found = connection.sql(statement)
-            if found is None:
-                raise UsageError("the statement gives no table", expected="a SELECT")
-            names, types = list(found.columns), [str(kind) for kind in found.types]
+            parsed = connection.extract_statements(statement)
+            if len(parsed) != 1 or parsed[0].type not in reading:
+                raise UsageError(f"{statement!r} is no query", expected="one statement that gives a table, as SELECT")
+            found = connection.execute(parsed[0])
+            names, types = zip(*((name, str(kind)) for name, kind, *_ in found.description), strict=True)
             rows = found.fetchall() if out.json else found.fetchmany(limit + 1)
-        except duckdb.Error as error:
+        except Error as error:
             raise UsageError(_reason(error), run="omicstore columns shows the tables and their columns") from error
-    rows = [[plain(value) for value in row] for row in rows]
-    body = {"columns": names, "types": types, "n_rows": len(rows), "rows": rows}
+    cells = [[plain(value) for value in row] for row in rows]
+    body = {"columns": list(names), "types": list(types), "n_rows": len(cells), "rows": cells}
     out.result(body, lambda: _show(out, body, limit))
 
 
@@ -72,7 +75,7 @@ def plain(value: Any) -> Any:
         return value if math.isfinite(value) else None
     if isinstance(value, Decimal):
         return float(value)
-    if isinstance(value, datetime.date | datetime.time):
+    if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if isinstance(value, list | tuple):
         return [plain(entry) for entry in value]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 import polars.selectors as cs
 
@@ -44,7 +44,7 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
 def _write_gzip(frame: pl.DataFrame, path: Path) -> None:
     # No name and no time in the header: the same values give the same bytes.
     with path.open("wb") as raw, gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as stream:
-        _flat(frame).write_csv(stream)
+        _flat(frame).write_csv(cast("IO[bytes]", stream))
 
 
 def _flat(frame: pl.DataFrame) -> pl.DataFrame:

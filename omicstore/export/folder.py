@@ -72,9 +72,9 @@ def write_manifest(cohort: Cohort, name: str, folder: Path, left_out: list[str])
     body: dict[str, Any] = {
         "format": FORMAT,
         "written_as": name,
-        "release": cohort.release,
-        "simulated": cohort.simulated,
-        "query": cohort.query,
+        "release": cohort.store.release,
+        "simulated": cohort.store.simulated,
+        "query": cohort.question.as_json(),
         "found": cohort.summary(),
         "left_out": left_out,
         "files": {

@@ -21,6 +21,8 @@ def write(cohort: Cohort, folder: Path) -> list[str]:
         import mudata
     except ImportError:
         raise MissingExtraError("mudata", "scverse") from None
-    mudata.write_h5mu(folder / "cohort.h5mu", cohort.to_mudata())
+    data = cohort.to_mudata()
+    with mudata.set_options(pull_on_update=False):  # the obs are complete; the old default warns when it is written
+        mudata.write_h5mu(folder / "cohort.h5mu", data)
     others = [m for m in cohort.modalities if m not in MATRIX_MODALITIES]
     return [f"{modality} is no matrix and h5mu cannot hold it; --format parquet can" for modality in others]

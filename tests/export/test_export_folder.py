@@ -1,0 +1,107 @@
+"""An export is complete or not there, and never overwrites what is no export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import omicstore
+import omicstore.export.npz
+from omicstore.cohort import Cohort
+from omicstore.errors import ExportError, UnknownNameError
+from omicstore.export import export
+
+
+@pytest.fixture
+def cohort(tiny_store: Path) -> Iterator[Cohort]:
+    with omicstore.open(tiny_store) as store:
+        yield store.query(cohort="AAA", modalities="rna")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C after the first file of an npz export."""
+
+    def write(cohort: Cohort, folder: Path) -> list[str]:
+        (folder / "cohort.npz").write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(omicstore.export.npz, "write", write)
+
+
+class TestTarget:
+    def test_parents_are_made(self, cohort: Cohort, tmp_path: Path) -> None:
+        export(cohort, "csv", tmp_path / "a" / "b")
+        assert (tmp_path / "a" / "b" / "manifest.json").is_file()
+        assert names(tmp_path / "a") == ["b"]
+
+    def test_an_empty_folder_is_taken(self, cohort: Cohort, tmp_path: Path) -> None:
+        (tmp_path / "out").mkdir()
+        export(cohort, "csv", tmp_path / "out")
+        assert "rna.csv.gz" in names(tmp_path / "out")
+
+    @pytest.mark.parametrize("overwrite", [False, True])
+    def test_what_is_no_export_is_kept(self, cohort: Cohort, tmp_path: Path, overwrite: bool) -> None:
+        (tmp_path / "thesis.tex").write_text("years of work")
+        with pytest.raises(ExportError, match=r"holds files that are no export\. Expected a new folder"):
+            export(cohort, "csv", tmp_path, overwrite=overwrite)
+        assert names(tmp_path) == ["thesis.tex"]
+
+    def test_a_file_is_kept(self, cohort: Cohort, tmp_path: Path) -> None:
+        (tmp_path / "out").write_text("text")
+        with pytest.raises(ExportError, match="is no folder"):
+            export(cohort, "csv", tmp_path / "out", overwrite=True)
+
+    def test_an_earlier_export_is_kept_unless_told(self, cohort: Cohort, tmp_path: Path) -> None:
+        export(cohort, "csv", tmp_path / "out")
+        with pytest.raises(ExportError, match="holds an earlier export.*--overwrite"):
+            export(cohort, "npz", tmp_path / "out")
+        export(cohort, "npz", tmp_path / "out", overwrite=True)
+        assert names(tmp_path / "out") == ["cohort.npz", "manifest.json", "samples.csv"]
+        assert names(tmp_path) == ["out"]
+
+    def test_a_mistyped_format_names_the_nearest(self, cohort: Cohort, tmp_path: Path) -> None:
+        with pytest.raises(UnknownNameError, match=r"unknown format 'h5ad'\. Expected one of h5mu"):
+            export(cohort, "h5ad", tmp_path / "out")
+        assert names(tmp_path) == []
+
+
+@pytest.mark.usefixtures("interrupted")
+class TestInterrupted:
+    def test_nothing_is_left(self, cohort: Cohort, tmp_path: Path) -> None:
+        with pytest.raises(KeyboardInterrupt):
+            export(cohort, "npz", tmp_path / "out")
+        assert names(tmp_path) == []
+
+    def test_the_earlier_export_is_left(self, cohort: Cohort, tmp_path: Path) -> None:
+        export(cohort, "csv", tmp_path / "out")
+        before = names(tmp_path / "out")
+        with pytest.raises(KeyboardInterrupt):
+            export(cohort, "npz", tmp_path / "out", overwrite=True)
+        assert names(tmp_path) == ["out"]
+        assert names(tmp_path / "out") == before
+
+
+def test_a_failed_swap_puts_the_earlier_export_back(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export(cohort, "csv", tmp_path / "out")
+    before = names(tmp_path / "out")
+    rename = Path.rename
+
+    def failing(self: Path, target: Path) -> Path:
+        if self.name.endswith(".new"):
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(OSError, match="No space left"):
+        export(cohort, "npz", tmp_path / "out", overwrite=True)
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == before
