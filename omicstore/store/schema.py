@@ -37,6 +37,8 @@ class Table:
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return `frame` with exactly this table's columns and types, missing ones null, sorted by the key."""
+        if not frame.height:
+            return pl.DataFrame(schema=self.columns)  # a selection of literals alone would have one row
         have = set(frame.columns)
         columns = [
             pl.col(name).cast(dtype) if name in have else pl.lit(None, dtype=dtype).alias(name)
