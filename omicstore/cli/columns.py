@@ -1,4 +1,10 @@
-"""``omicstore columns``: what --where can ask for."""
+"""``omicstore columns``: what --where can ask for.
+
+With --json one object: release, simulated and columns, a list with per column its name (column), table, level (sample,
+patient or profile), type (text, integer, number, boolean), n_filled and n_distinct (cells), example (the commonest
+value), levels (value to number of cells; null for numbers and where there are over 20), min and max (null unless a
+number).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""``omicstore info``: cohorts by modalities."""
+"""``omicstore info``: cohorts by modalities.
+
+With --json one object: release, dataset, simulated, modalities (names), warnings and notes (sentences), and cohorts,
+which per cohort has n_patients, n_samples, sample_types (type to number of samples) and modalities: per modality that
+the cohort has n_patients, n_samples, n_profiles, n_features, unit, upstream_fit and availability_percent (of patients).
+"""
 
 from __future__ import annotations
 

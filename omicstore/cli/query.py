@@ -49,7 +49,7 @@ def query(
 
 def _show(out: Output, body: Mapping[str, Any], ask: Asking, *, exported: bool) -> None:
     show_found(out, body)
-    if not exported:
+    if not (exported or out.quiet):
         out.text()
         out.text("Export it:", style="bold")
         out.text(f"  {export_command(body, ask)}")

@@ -29,23 +29,28 @@ def write(cohort: Cohort, folder: Path) -> list[str]:
     """
     write_table(cohort.samples, folder / "samples.csv")
     (folder / "features").mkdir()
+    left_out = []
     for modality in cohort.modalities:
-        _write_gzip(cohort.to_polars(modality), folder / f"{modality}.csv.gz")
+        frame = cohort.to_polars(modality)
+        if any(dtype.is_nested() for dtype in frame.dtypes):
+            left_out.append(f"{modality} has vectors in its cells and csv cannot hold it; --format parquet can")
+            continue
+        _write_gzip(frame, folder / f"{modality}.csv.gz")
         if modality in MATRIX_MODALITIES:
             write_table(cohort.features(modality), folder / "features" / f"{modality}.csv")
-    return []
+    return left_out
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
-    """Write a table without columns that hold lists."""
-    _flat(frame).write_csv(path)
+    """Write a table; a missing value is an empty cell."""
+    _blank(frame).write_csv(path)
 
 
 def _write_gzip(frame: pl.DataFrame, path: Path) -> None:
     # No name and no time in the header: the same values give the same bytes.
     with path.open("wb") as raw, gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as stream:
-        _flat(frame).write_csv(cast("IO[bytes]", stream))
+        _blank(frame).write_csv(cast("IO[bytes]", stream))
 
 
-def _flat(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.select(~(cs.list() | cs.array())).with_columns(cs.float().fill_nan(None))
+def _blank(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(cs.float().fill_nan(None))

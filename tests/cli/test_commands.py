@@ -79,6 +79,11 @@ class TestQuery:
         assert max(map(len, lines[:8])) <= 80
         assert "\x1b" not in done.stdout
 
+    def test_quiet_leaves_out_the_hints(self, run: Any) -> None:
+        done = run("query", "--cohort", "AAA", "--quiet")
+        assert done.stdout.startswith("AAA: ")
+        assert "Export it" not in done.stdout
+
     def test_the_command_it_names_writes_what_it_found(self, run: Any, tmp_path: Path) -> None:
         words = ["query", "--cohort", "AAA", "--modalities", "rna", "--genes", "GENE3,GENE4", "--where", "sex = 'male'"]
         shown = run(*words, "--sample-type", "all", "--require", "all", "--scale", "log2p1").stdout

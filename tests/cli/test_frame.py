@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import typer
@@ -56,7 +57,7 @@ def app() -> typer.Typer:
     sys.modules["commands_of_test_frame"] = module
 
     class Root(LazyGroup):
-        table = {
+        table: ClassVar = {
             "sample": ("commands_of_test_frame:sample", "Do as the test says."),
             "stage": ("commands_of_test_frame:stage", "A stage."),
             "sub": ("commands_of_test_frame:sub", "Two things."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -133,3 +134,21 @@ class TestTables:
     def test_csv_has_no_clock_time(self, cohort: Cohort, tmp_path: Path) -> None:
         export(cohort, "csv", tmp_path / "out")
         assert (tmp_path / "out" / "rna.csv.gz").read_bytes()[3:8] == bytes(5)
+
+    def test_patches(self, store_factory: ModuleType, tmp_path: Path) -> None:
+        data = store_factory.make_cohort("AAA", n_patients=6, modalities=("rna",), missing=0.0)
+        samples = data.parts["rna"].rows["sample_id"].to_list()[:3]
+        data.patches = store_factory.make_patches(samples)
+        data.write(tmp_path / "store", "AAA")
+        store_factory.assemble(tmp_path / "store", ["AAA"], dataset="tiny", simulated=True)
+        with omicstore.open(tmp_path / "store") as store:
+            cohort = store.query(modalities="rna,patches", sample_type="all")
+            assert export(cohort, "parquet", tmp_path / "parquet") == []
+            left_out = export(cohort, "csv", tmp_path / "csv")
+        frame = pl.read_parquet(tmp_path / "parquet" / "patches.parquet")
+        written = pl.concat(data.patches)
+        assert frame.height == written.height
+        vectors = frame.sort("slide_id", "patch")["features"].to_list()
+        assert vectors == written.sort("slide_id", "patch")["features"].to_list()
+        assert left_out == ["patches has vectors in its cells and csv cannot hold it; --format parquet can"]
+        assert not (tmp_path / "csv" / "patches.csv.gz").exists()
