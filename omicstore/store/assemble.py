@@ -56,6 +56,8 @@ def assemble(root: Path, cohorts: Sequence[str], *, dataset: str, simulated: boo
     locks = [layout.STORE_JSON, *map(layout.cohort_folder, cohorts)]
     with tell_full_disk(root), write_locks(root, locks):
         sweep(root, [layout.CATALOG, layout.INDEX])
+        for cut_off in root.glob(f"{layout.TEMPORARY}*"):  # a commit that did not come to its end
+            cut_off.unlink()
         parts = {cohort: _written(root, cohort) for cohort in cohorts}
         place = LocalRoot(root)
         body: dict[str, Any] = {

@@ -76,10 +76,7 @@ def axis_positions(axis: pl.Series, union: pl.Series) -> NDArray[np.int64]:
     >>> axis_positions(pl.Series(["b", "d"]), pl.Series(["a", "b", "c", "d"]))
     array([1, 3])
     """
-    import pyarrow.compute as pc
-
-    found = pc.index_in(axis.to_arrow(), value_set=union.to_arrow())
-    return np.asarray(found.to_numpy(zero_copy_only=False), np.int64)
+    return np.flatnonzero(union.is_in(axis.implode()).to_numpy()).astype(np.int64)
 
 
 class _Turner:

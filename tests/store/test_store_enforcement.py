@@ -1,0 +1,200 @@
+"""Held-out rows come out only through what was fitted on that fold's training rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+import pytest
+
+import omicstore
+from omicstore.errors import LeakageError, SplitError, UnknownNameError, UsageError
+
+
+@dataclass(frozen=True)
+class State:
+    manifest_hash: str
+    fold: int
+    part: str = "train"
+
+    def apply(self, modality, values, feature_ids):
+        return values[:, :2] * 10
+
+    def features(self, modality):
+        return ("ENSG00000000000", "ENSG00000000001")
+
+
+def canonical(body) -> bytes:
+    return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
+
+
+def make_split(folder, store, name="cv"):
+    """Write a split as specs/splits.md says: by patient, three parts in each of two folds."""
+    samples = store.samples().filter(pl.col("cohort").is_in(["AAA", "BBB"]))
+    patients = samples["patient_id"].unique().sort().to_list()
+    rows = []
+    for fold in (0, 1):
+        part = {p: ("train", "train", "val", "test")[(i + fold) % 4] for i, p in enumerate(patients)}
+        rows.append(
+            samples.select("sample_id", "patient_id", group_id="patient_id", site="site", cohort="cohort").with_columns(
+                fold=pl.lit(fold, pl.Int64), part=pl.col("patient_id").replace_strict(part)
+            )
+        )
+    assignments = pl.concat(rows).sort("fold", "sample_id")
+    ordered = assignments.select(sorted(assignments.columns)).sort(sorted(assignments.columns))
+    digest = hashlib.sha256()
+    for column in ordered:
+        digest.update(json.dumps([column.name, column.to_list()], ensure_ascii=False).encode() + b"\n")
+    body = {
+        "format": "omicstore.split/1",
+        "name": name,
+        "release": {"id": store.release},
+        "assignments_hash": digest.hexdigest(),
+    }
+    made = hashlib.sha256(canonical(body)).hexdigest()
+    target = folder / name
+    target.mkdir(parents=True)
+    (target / "manifest.json").write_bytes(canonical({**body, "manifest_hash": made}))
+    assignments.write_parquet(target / "assignments.parquet")
+    return target, made, assignments
+
+
+@pytest.fixture
+def store(tiny_store):
+    with omicstore.open(tiny_store) as opened:
+        yield opened
+
+
+@pytest.fixture
+def split(tmp_path, store):
+    return make_split(tmp_path, store)
+
+
+def ask(store, split, **kwargs):
+    return store.query("AAA", "rna", split=split[0], **{"fold": 0, **kwargs})
+
+
+def test_train_is_raw(store, split):
+    train = ask(store, split, part="train")
+    assigned = split[2].filter((pl.col("fold") == 0) & (pl.col("part") == "train"))["sample_id"]
+    whole = store.query("AAA", "rna")
+    expected = whole.samples["sample_id"].is_in(assigned.implode())
+    assert train.samples["sample_id"].to_list() == whole.samples["sample_id"].filter(expected).to_list()
+    np.testing.assert_array_equal(train.to_numpy("rna"), whole.to_numpy("rna")[expected.to_numpy()])
+    assert train.marked == "split"
+    assert train.summary()["split"] == {"name": "cv", "manifest_hash": split[1], "fold": 0, "part": "train"}
+    assert whole.marked == whole.summary()["reads"] == "unsplit"
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_held_out_rows_need_a_state(store, split, part):
+    with pytest.raises(
+        LeakageError, match=rf"part {part} of split cv was asked for without a fitted state.*fold 0, part train"
+    ):
+        ask(store, split, part=part)
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_held_out_rows_come_through_the_state(store, split, part):
+    held_out = ask(store, split, part=part, state=State(split[1], 0))
+    raw = store.query("AAA", "rna")
+    mine = raw.samples["sample_id"].is_in(held_out.samples["sample_id"].implode()).to_numpy()
+    assert mine.any()
+    np.testing.assert_array_equal(held_out.to_numpy("rna"), raw.to_numpy("rna")[mine][:, :2] * 10)
+    assert held_out.features("rna")["symbol"].to_list() == ["GENE0", "GENE1"]
+    assert held_out.to_polars("rna").width == 3
+
+
+def test_train_can_come_through_the_state(store, split):
+    train = ask(store, split, part="train", state=State(split[1], 0))
+    np.testing.assert_array_equal(train.to_numpy("rna"), ask(store, split, part="train").to_numpy("rna")[:, :2] * 10)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"manifest_hash": "f" * 64}, "with a state of manifest ffffffffffff"),
+        ({"fold": 1}, "with a state of fold 1. Expected fold 0"),
+        ({"part": "val"}, "with a state of part val. Expected part train"),
+        ({"part": "all"}, "with a state of part all. Expected part train"),
+    ],
+)
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+def test_state_of_other_rows_is_refused(store, split, change, message, part):
+    with pytest.raises(LeakageError, match=message):
+        ask(store, split, part=part, state=replace(State(split[1], 0), **change))
+
+
+def test_test_reads_are_logged(store, split):
+    log = split[0] / "test_reads.jsonl"
+    ask(store, split, part="val", state=State(split[1], 0)).to_numpy()
+    read = ask(store, split, part="test", state=State(split[1], 0))
+    assert not log.exists()
+    read.to_numpy()
+    read.to_polars("rna")
+    ask(store, split, part="test", state=State(split[1], 0)).to_numpy("rna")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert len(lines) == 2
+    assert lines[0] == {
+        "release": store.release, "manifest_hash": split[1], "fold": 0, "modalities": ["rna"], "n_samples": len(read),
+    }  # fmt: skip
+
+
+def test_changed_rows_are_refused(store, split):
+    rows = pl.read_parquet(split[0] / "assignments.parquet")
+    rows.with_columns(part=pl.lit("train")).write_parquet(split[0] / "assignments.parquet")
+    with pytest.raises(SplitError, match=r"assignments\.parquet was changed after it was made"):
+        ask(store, split, part="train")
+
+
+def test_changed_manifest_is_refused(store, split):
+    body = json.loads((split[0] / "manifest.json").read_bytes())
+    (split[0] / "manifest.json").write_bytes(canonical({**body, "name": "other"}))
+    with pytest.raises(SplitError, match=r"manifest\.json was changed after it was made"):
+        ask(store, split, part="train")
+    (split[0] / "manifest.json").write_text("{}")
+    with pytest.raises(SplitError, match="is not a split manifest"):
+        ask(store, split, part="train")
+
+
+def test_split_of_another_release_is_refused(store, tmp_path):
+    class Other:
+        release = "0" * 64
+        samples = store.samples
+
+    made = make_split(tmp_path, Other(), "old")
+    with pytest.raises(SplitError, match="the split old was made on release 000000000000, this store is"):
+        ask(store, made, part="train")
+
+
+def test_fold_and_part_must_be_named(store, split):
+    with pytest.raises(UsageError, match="is named without part"):
+        ask(store, split)
+    with pytest.raises(UsageError, match="is named without fold"):
+        ask(store, split, part="train", fold=None)
+    with pytest.raises(UsageError, match="without a split"):
+        store.query("AAA", "rna", fold=0, part="train")
+    with pytest.raises(UnknownNameError, match="unknown part 'tst'. Expected one of test"):
+        ask(store, split, part="tst")
+    with pytest.raises(UnknownNameError, match="unknown fold of cv '7'"):
+        ask(store, split, part="train", fold=7)
+
+
+def test_split_by_name(store, tiny_store):
+    target = tiny_store.parent.parent / "splits"
+    made = make_split(target, store, "named")
+    assert len(store.query("AAA", "rna", split="named", fold=0, part="train")) == len(ask(store, made, part="train"))
+    with pytest.raises(SplitError, match="there is no split 'nmed'; there are named"):
+        store.query("AAA", "rna", split="nmed", fold=0, part="train")
+
+
+def test_a_split_that_omicstore_made(store, tmp_path):
+    splits = pytest.importorskip("omicstore.splits")
+    spec = splits.SplitSpec(name="made", strategy="grouped_kfold", k=3, seed=1, cohorts=("AAA",))
+    manifest = splits.make(store, spec, tmp_path / "made")
+    train = store.query("AAA", "rna", split=tmp_path / "made", fold=0, part="train")
+    assert len(train)
+    assert train.summary()["split"]["manifest_hash"] == manifest.manifest_hash
