@@ -1,1 +1,96 @@
-"""Part of omicstore."""
+"""Splits that no patient crosses, with the manifest that shows it.
+
+>>> from omicstore.splits import SplitSpec
+>>> SplitSpec(k=4, cohorts=("BRCA",)).strategy
+'site_preserved_kfold'
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omicstore.splits.catalogue import Catalogue, read_aliases
+from omicstore.splits.checks import CheckResult
+from omicstore.splits.defaults import default_spec
+from omicstore.splits.hashing import row_hash
+from omicstore.splits.make import split_catalogue
+from omicstore.splits.manifest import Manifest, load, read
+from omicstore.splits.spec import SplitSpec
+from omicstore.splits.verify import verify
+
+if TYPE_CHECKING:
+    from omicstore.splits.catalogue import StoreLike
+
+__all__ = [
+    "Catalogue",
+    "CheckResult",
+    "Manifest",
+    "SplitSpec",
+    "check",
+    "default_spec",
+    "default_split",
+    "load",
+    "make",
+    "read",
+    "row_hash",
+    "split_catalogue",
+]
+
+
+def make(store: StoreLike, spec: SplitSpec, out: Path | None = None, *, root: Path | None = None) -> Manifest:
+    """Split a store and write the split.
+
+    Parameters
+    ----------
+    store
+        An open store.
+    spec
+        The ``split`` section; `SplitSpec.from_params` reads it.
+    out
+        The folder for manifest.json, assignments.parquet and identity.parquet; None writes nothing.
+    root
+        The study's folder, which ``spec.aliases`` is relative to.
+
+    Raises
+    ------
+    SplitError
+        If the data cannot bear the split; says why, and leaves an earlier split in `out` as it was.
+    """
+    manifest = split_catalogue(_catalogue(store, spec.aliases, root), spec)
+    if out is not None:
+        manifest.write(out)
+    return manifest
+
+
+def check(manifest: Manifest | Path, store: StoreLike | None = None, *, root: Path | None = None) -> list[CheckResult]:
+    """Check a split from its files, and against a store where one is given.
+
+    Parameters
+    ----------
+    manifest
+        The split, or its folder.
+    store
+        The store that it splits.
+    root
+        The study's folder, which the split's alias table is relative to.
+    """
+    found = read(manifest) if isinstance(manifest, Path) else manifest
+    if store is None:
+        return verify(found)
+    return verify(found, _catalogue(store, found.body["params"].get("aliases"), root))
+
+
+def default_split(store: StoreLike) -> tuple[dict[str, object], list[str]]:
+    """Return a ``split`` section that a store's data can bear, and the reasons."""
+    spec, reasons = default_spec(Catalogue.of(store))
+    section = {
+        k: v
+        for k, v in spec.to_params().items()
+        if k in ("name", "strategy", "k", "seed", "endpoint") and v is not None
+    }
+    return section, reasons
+
+
+def _catalogue(store: StoreLike, aliases: str | None, root: Path | None) -> Catalogue:
+    return Catalogue.of(store, None if aliases is None else read_aliases((root or Path()) / aliases))

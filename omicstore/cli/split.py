@@ -1,0 +1,210 @@
+"""``omicstore split``: make, check and show splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from omicstore.cli.common import DryRun, Output, StoreOption, command, find_store, find_study, subcommands
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from omicstore.splits import CheckResult, Manifest, SplitSpec
+
+app = subcommands("Make, check and show splits into train, val and test that no patient crosses.")
+
+_Folder = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[SPLIT]", help="A split's name or folder; what split.name in params.yaml says where absent."
+    ),
+]
+_STYLES = {"pass": "green", "fail": "red", "waived": "yellow", "not_applicable": "dim"}
+
+
+@app.command("make")
+@command()
+def make_(
+    out: Output,
+    *,
+    store: StoreOption = None,
+    name: Annotated[str | None, typer.Option("--name", help="Instead of split.name.")] = None,
+    to: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Instead of splits/NAME of the study.")
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Split the store as the section split of params.yaml says.
+
+    Writes manifest.json, assignments.parquet and identity.parquet. Without that section, a split that the data can
+    bear is chosen.
+    """
+    import omicstore
+    from omicstore.splits import make
+
+    root = find_study()
+    with omicstore.open(find_store(store)) as opened:
+        spec, reasons = _spec(root, opened, name)
+        folder = to if to is not None else root / "splits" / spec.name
+        for reason in reasons:
+            out.note(reason)
+        manifest = make(opened, spec, None if dry_run else folder, root=root)
+    wrote = "would be written to" if dry_run else "written to"
+    out.result(_summary(manifest, folder), lambda: _show(out, manifest, f"{wrote} {folder}"))
+    for check in _failed(manifest.body["checks"].items()):
+        out.warn(check)
+
+
+@app.command("check")
+@command(warns=True)
+def check_(out: Output, *, split: _Folder = None, store: StoreOption = None) -> None:
+    """Check a split again, from its files and against the store.
+
+    Exit code 1 if a check fails, 3 if only a warning does or a failure was waived.
+    """
+    import omicstore
+    from omicstore.splits import check
+
+    folder = _folder(split)
+    with omicstore.open(find_store(store)) as opened:
+        results = check(folder, opened, root=folder.parent.parent)
+    failed = [r for r in results if r.status == "fail" and r.severity == "error"]
+    body = {"split": str(folder), "ok": not failed, "checks": [r.to_json() for r in results]}
+    out.result(body, lambda: out.print(_check_table(results)))
+    for result in results:
+        if result.status == "waived" or (result.status == "fail" and result.severity == "warning"):
+            out.warn(f"{result.id} {result.what}: {result.status}, {result.why}")
+    if failed:
+        for result in failed:
+            offenders = "; ".join(result.evidence.get("offenders", []))
+            out.messages.print(
+                f"error: {result.id} {result.what}: {offenders or result.why}", style="red", soft_wrap=True
+            )
+        raise typer.Exit(1)
+
+
+@app.command("show")
+@command()
+def show(out: Output, *, split: _Folder = None) -> None:
+    """Show a split: patients, events and sites in each part of each fold."""
+    from omicstore.splits import load
+
+    folder = _folder(split)
+    manifest = load(folder)
+    out.result(_summary(manifest, folder), lambda: _show(out, manifest, str(folder)))
+
+
+def _spec(root: Path, store: Any, name: str | None) -> tuple[SplitSpec, list[str]]:
+    """Return the split that params.yaml asks for, or one that the data can bear and why."""
+    from omicstore.splits import SplitSpec, default_split
+
+    section, reasons = _section(root), []
+    if section is None:
+        section, chosen = default_split(store)
+        reasons = ["params.yaml has no section split, so one was chosen:", *chosen]
+    return SplitSpec.from_params(section | ({"name": name} if name is not None else {})), reasons
+
+
+def _section(root: Path) -> dict[str, Any] | None:
+    import yaml
+
+    from omicstore.errors import StudyError
+
+    try:
+        body = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise StudyError(
+            f"{root / 'params.yaml'} is not YAML: {' '.join(str(error).split())}", expected="YAML"
+        ) from error
+    section = body.get("split") if isinstance(body, dict) else None
+    if section is not None and not isinstance(section, dict):
+        raise StudyError(f"split in {root / 'params.yaml'} is {section!r}", expected="a mapping")
+    return section
+
+
+def _folder(split: str | None) -> Path:
+    if split is None:
+        root = find_study()
+        return root / "splits" / str((_section(root) or {}).get("name", "default"))
+    given = Path(split)
+    if given.exists():
+        return given.parent if given.name == "manifest.json" else given
+    return find_study() / "splits" / split
+
+
+def _summary(manifest: Manifest, folder: Path) -> dict[str, Any]:
+    body = manifest.body
+    keys = ("name", "simulated", "manifest_hash", "cohort", "strategy", "blocks", "per_fold", "checks")
+    return {"split": str(folder), "release": manifest.release, **{key: body[key] for key in keys}}
+
+
+def _failed(checks: Any) -> list[str]:
+    return [
+        f"{name} {check['what']}: {check['status']}, {check['why']}"
+        for name, check in checks
+        if check["status"] == "fail"
+    ]
+
+
+def _show(out: Output, manifest: Manifest, where: str) -> None:
+    body = manifest.body
+    cohort, strategy = body["cohort"], body["strategy"]
+    out.text(f"split {manifest.name}: {strategy['name']}, {manifest.k} folds, seed {strategy['seed']}", style="bold")
+    if body["simulated"]:
+        out.text("simulated data: nothing here was measured in a patient", style="yellow")
+    out.text(
+        f"{cohort['n_patients']:,} patients, {cohort['n_samples']:,} samples of {', '.join(cohort['query']['cohorts'])}"
+        + (f"; {cohort['n_excluded']:,} excluded" if cohort["n_excluded"] else "")
+    )
+    out.print(_fold_table(body))
+    for solved in strategy["solutions"]:
+        gap = "" if solved["gap"] is None else f", at most {100 * solved['gap']:.0f}% from the best"
+        solver = f"{solved['n_blocks']} blocks, {solved['solver']}, imbalance {solved['objective']:.3f}{gap}"
+        out.text(f"{', '.join(solved['cohorts'])}: {solver}", style="dim")
+    for sentence in body["blocks"]["not_honoured"]:
+        out.text(sentence, style="yellow")
+    counts: dict[str, list[str]] = {}
+    for name in sorted(body["checks"], key=lambda n: int(n[1:])):
+        counts.setdefault(body["checks"][name]["status"], []).append(name)
+    out.text("; ".join(f"{status.replace('_', ' ')}: {', '.join(names)}" for status, names in counts.items()))
+    out.text(f"{where} ({manifest.manifest_hash[:12]})")
+
+
+def _fold_table(body: dict[str, Any]) -> Any:
+    from rich.table import Table
+
+    outcome = body["cohort"]["outcome"] or {}
+    columns = ["patients", "samples"]
+    if outcome.get("kind") == "endpoint":
+        columns.append(f"{outcome['name']} events")
+    columns.append("sites")
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("fold", justify="right")
+    table.add_column("part")
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    for entry in body["per_fold"]:
+        for part in ("train", "val", "test"):
+            held = entry["parts"][part]
+            cells = [f"{held['n_patients']:,}", f"{held['n_samples']:,}"]
+            if len(columns) == 4:
+                cells.append(f"{held['n_events']:,}")
+            cells.append(f"{len(held['sites']):,}")
+            table.add_row(str(entry["fold"]) if part == "train" else "", part, *cells)
+    return table
+
+
+def _check_table(results: Sequence[CheckResult]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in ("check", "found", "what", "how"):
+        table.add_column(column, overflow="fold")
+    for result in results:
+        found = Text(result.status.replace("_", " "), style=_STYLES[result.status])
+        table.add_row(result.id, found, result.what, result.why)
+    return table

@@ -1,0 +1,170 @@
+"""From samples to folds, and from folds to train, val and test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from omicstore.errors import SplitError
+from omicstore.splits.identity import Groups, groups_of
+from omicstore.splits.problem import build_problem, digest
+from omicstore.splits.solve import greedy, integer_programme
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from omicstore.splits.solve import Solution
+    from omicstore.splits.spec import SplitSpec
+
+__all__ = ["ASSIGNMENTS", "PARTS", "Assigned", "assign", "blocks_of", "expand"]
+
+PARTS: tuple[str, ...] = ("train", "val", "test")
+
+#: The columns of assignments.parquet.
+ASSIGNMENTS: dict[str, Any] = {
+    "sample_id": pl.String,
+    "patient_id": pl.String,
+    "group_id": pl.String,
+    "site": pl.String,
+    "cohort": pl.String,
+    "fold": pl.Int64,
+    "part": pl.String,
+}
+
+
+@dataclass(slots=True)
+class Assigned:
+    """Which block each patient belongs to and which fold has it as its test part.
+
+    Attributes
+    ----------
+    fold_of
+        Patient to fold.
+    solutions
+        One entry per set of cohorts that was solved together: cohorts, n_blocks, solver, objective, bound, gap, nodes.
+    not_honoured
+        What of the blocks could not be honoured, as sentences.
+    """
+
+    fold_of: dict[str, int]
+    solutions: list[dict[str, Any]] = field(default_factory=list)
+    not_honoured: list[str] = field(default_factory=list)
+
+
+def blocks_of(samples: pl.DataFrame, group_of: Mapping[str, str], *, whole_sites: bool) -> dict[str, str]:
+    """Return patient to the block that goes to one fold whole: the identity group, or all groups that share sites.
+
+    Parameters
+    ----------
+    samples
+        patient_id and site of each sample; a null site joins nobody.
+    group_of
+        Patient to identity group.
+    whole_sites
+        Whether all patients of a site stay together.
+    """
+    groups = Groups()
+    for patient, group in group_of.items():
+        groups.join(f"group:{group}", f"patient:{patient}")
+    if whole_sites:
+        known = samples.select("patient_id", "site").drop_nulls().unique().sort("patient_id", "site")
+        for patient, site in known.iter_rows():
+            groups.join(f"patient:{patient}", f"site:{site}")
+    return groups_of(groups, samples["patient_id"].to_list(), "patient")
+
+
+def assign(samples: pl.DataFrame, strata: pl.DataFrame, group_of: Mapping[str, str], spec: SplitSpec) -> Assigned:
+    """Choose for each patient the fold whose test part it is in.
+
+    Cohorts that share no person (and, where sites are kept whole, no site) are solved apart, so that adding one changes
+    nothing for the others.
+
+    Raises
+    ------
+    SplitError
+        If there are fewer blocks than folds.
+    """
+    whole_sites = spec.strategy == "site_preserved_kfold"
+    if whole_sites:
+        _refuse_few_sites(samples, spec.k)
+    block_of = blocks_of(samples, group_of, whole_sites=whole_sites)
+    n_blocks = len(set(block_of.values()))
+    if n_blocks < spec.k:
+        raise SplitError(
+            f"there are {n_blocks} groups of people{' and sites' if whole_sites else ''} apart, for {spec.k} folds",
+            expected=f"at least {spec.k}; identity edges, or patients of two sites, join the others",
+            run=f"{'set split.strategy: grouped_kfold, or ' if whole_sites else ''}lower split.k, in params.yaml",
+        )
+    assigned = Assigned(fold_of={})
+    for cohorts in _linked(samples, block_of):
+        own = samples.filter(pl.col("cohort").is_in(cohorts))
+        problem = build_problem(own, strata.filter(pl.col("cohort").is_in(cohorts)), block_of, spec)
+        if whole_sites:
+            solution = integer_programme(problem, node_limit=spec.node_limit, time_limit_s=spec.time_limit_s)
+        else:
+            solution = greedy(problem)
+        # Each set has its largest block in fold 0: turned by the seed, so that not all of them pile up there.
+        turned = sorted(range(spec.k), key=lambda f: digest(spec.seed, cohorts[0], f))
+        fold_of_block = {b: turned[int(f)] for b, f in zip(problem.blocks, solution.folds, strict=True)}
+        assigned.fold_of |= {p: fold_of_block[block_of[p]] for p in own["patient_id"].unique().sort().to_list()}
+        assigned.solutions.append(_described(cohorts, len(problem.blocks), solution))
+        if len(problem.blocks) < spec.k:
+            assigned.not_honoured.append(
+                f"{', '.join(cohorts)}: {len(problem.blocks)} blocks for {spec.k} folds, so some folds test none of it"
+            )
+    if whole_sites and (unknown := samples.filter(pl.col("site").is_null())["patient_id"].n_unique()):
+        assigned.not_honoured.append(f"{unknown} patients have no known site and are placed one by one")
+    return assigned
+
+
+def expand(samples: pl.DataFrame, group_of: Mapping[str, str], assigned: Assigned, k: int) -> pl.DataFrame:
+    """Return the rows of assignments.parquet: in fold i, block i is test, the next block is val, the rest is train.
+
+    Val is a whole block too, so that what is chosen on it (an epoch, a model) has seen none of its patients or sites.
+    """
+    at_home = samples.with_columns(
+        group_id=pl.col("patient_id").replace_strict(dict(group_of), return_dtype=pl.String),
+        home=pl.col("patient_id").replace_strict(assigned.fold_of, return_dtype=pl.Int64),
+    )
+    offset = (pl.col("home") - pl.col("fold")).mod(k)
+    rows = at_home.join(pl.DataFrame({"fold": np.arange(k)}), how="cross").with_columns(
+        part=pl.when(offset == 0).then(pl.lit("test")).when(offset == 1).then(pl.lit("val")).otherwise(pl.lit("train"))
+    )
+    return rows.select(pl.col(c).cast(t) for c, t in ASSIGNMENTS.items()).sort("fold", "cohort", "sample_id")
+
+
+def _refuse_few_sites(samples: pl.DataFrame, k: int) -> None:
+    n_sites = samples["site"].drop_nulls().n_unique()
+    if n_sites < k:
+        raise SplitError(
+            f"{', '.join(samples['cohort'].unique().sort().to_list())} have {n_sites} known sites for {k} folds",
+            expected=f"at least {k} sites, since a site goes to one fold whole",
+            run="set split.strategy: grouped_kfold, or lower split.k, in params.yaml",
+        )
+
+
+def _linked(samples: pl.DataFrame, block_of: Mapping[str, str]) -> list[list[str]]:
+    """Return the sets of cohorts that share a block, each sorted."""
+    groups = Groups()
+    pairs = samples.select("cohort", "patient_id").unique().sort("cohort", "patient_id")
+    for cohort, patient in pairs.iter_rows():
+        groups.join(f"cohort:{cohort}", f"block:{block_of[patient]}")
+    sets: dict[str, list[str]] = {}
+    for cohort, first in groups_of(groups, samples["cohort"].unique().to_list(), "cohort").items():
+        sets.setdefault(first, []).append(cohort)
+    return [sorted(cohorts) for _, cohorts in sorted(sets.items())]
+
+
+def _described(cohorts: list[str], n_blocks: int, solution: Solution) -> dict[str, Any]:
+    return {
+        "cohorts": cohorts,
+        "n_blocks": n_blocks,
+        "solver": solution.solver,
+        "objective": round(solution.objective, 4),
+        "bound": None if solution.bound is None else round(solution.bound, 4),
+        "gap": None if solution.gap is None else round(solution.gap, 4),
+        "nodes": solution.nodes,
+    }

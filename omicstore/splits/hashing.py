@@ -1,0 +1,45 @@
+"""Hashes of what a manifest speaks of: rows, tables, and the manifest itself."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from omicstore.store.layout import canonical_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import polars as pl
+
+__all__ = ["body_hash", "row_hash", "table_hash"]
+
+
+def body_hash(body: Mapping[str, Any]) -> str:
+    """Return the sha256 (hex) of a manifest's body, its own ``manifest_hash`` left out."""
+    return hashlib.sha256(canonical_json({k: v for k, v in body.items() if k != "manifest_hash"})).hexdigest()
+
+
+def row_hash(sample_ids: Iterable[str]) -> str:
+    """Return the sha256 (hex) of a set of sample ids, whatever their order.
+
+    Examples
+    --------
+    >>> row_hash(["b", "a"]) == row_hash(["a", "b", "a"])
+    True
+    """
+    return hashlib.sha256("".join(f"{s}\n" for s in sorted(set(sample_ids))).encode()).hexdigest()
+
+
+def table_hash(frame: pl.DataFrame) -> str:
+    """Return the sha256 (hex) of a table's content: columns by name, rows in the order of all columns.
+
+    Neither the order of rows or columns nor the library that wrote the table enters it.
+    """
+    ordered = frame.select(sorted(frame.columns))
+    ordered = ordered.sort(ordered.columns, nulls_last=True)
+    digest = hashlib.sha256()
+    for name in ordered.columns:
+        digest.update(json.dumps([name, ordered[name].to_list()], ensure_ascii=False).encode() + b"\n")
+    return digest.hexdigest()

@@ -1,0 +1,148 @@
+"""Make a split: universe, identity, strata, folds, checks, manifest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from omicstore.splits.assign import assign, expand
+from omicstore.splits.catalogue import universe
+from omicstore.splits.checks import leak_checks
+from omicstore.splits.folds import joined_rows, per_fold, refuse_unusable
+from omicstore.splits.hashing import body_hash, row_hash, table_hash
+from omicstore.splits.identity import identity
+from omicstore.splits.manifest import FORMAT, Manifest
+from omicstore.splits.strata import balance, patient_strata
+
+if TYPE_CHECKING:
+    from omicstore.splits.assign import Assigned
+    from omicstore.splits.catalogue import Catalogue, Universe
+    from omicstore.splits.spec import SplitSpec
+
+__all__ = ["split_catalogue"]
+
+#: Where val comes from, and what a reader has to hold to.
+_PARTITIONS = {
+    "test": "block i of fold i; sealed: reading it is logged",
+    "val": "block i + 1 (mod k): another whole block, so it shares no person, and no site kept whole, with the others",
+    "train": "all other blocks",
+}
+
+_CENSORING = (
+    "event 1 at time_days, event 0 censored there; a time of 0 is kept but is no event; who has no outcome is assigned "
+    "and balanced as a stratum of its own"
+)
+
+
+def split_catalogue(catalogue: Catalogue, spec: SplitSpec) -> Manifest:
+    """Split the samples of a catalogue.
+
+    The same catalogue and spec give the same manifest to the byte; the order of rows, and cohorts that share nobody
+    with the chosen ones, change no assignment.
+
+    Raises
+    ------
+    SplitError
+        If the data cannot bear the split: fewer blocks or sites than folds, or a part without samples, events or a
+        second class.
+    UnknownNameError
+        If the spec names a cohort, endpoint or label that is not there.
+    """
+    seen = universe(catalogue, spec)
+    who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r)
+    strata = patient_strata(catalogue, seen, spec)
+    assigned = assign(seen.samples, strata, who.group_of, spec)
+    assignments = expand(seen.samples, who.group_of, assigned, spec.k)
+    rows = joined_rows(assignments, seen.samples, strata)
+    refuse_unusable(rows, spec)
+    cohorts = catalogue.chosen(spec.cohorts)
+    checks = leak_checks(rows, seen.samples, who.edges, catalogue, spec)
+    body: dict[str, Any] = {
+        "format": FORMAT,
+        "name": spec.name,
+        "simulated": catalogue.simulated,
+        "release": {"id": catalogue.release, "tables": catalogue.hashes(cohorts), "retractions": []},
+        "cohort": _cohort(seen, strata, cohorts, spec),
+        "identity": who.summary(spec.near_duplicate_r),
+        "blocks": _blocks(seen, assigned, spec),
+        "strategy": {
+            "name": spec.strategy,
+            "k": spec.k,
+            "repeats": 1,
+            "seed": spec.seed,
+            "strata": balance(strata),
+            "solutions": assigned.solutions,
+        },
+        "params": spec.to_params(),
+        "partitions": _PARTITIONS,
+        "assignments_hash": table_hash(assignments),
+        "per_fold": per_fold(rows, catalogue, spec.k),
+        "exclusions": seen.exclusions.to_dicts(),
+        "checks": {check.id: {k: v for k, v in check.to_json().items() if k != "id"} for check in checks},
+        "exposure": _exposure(catalogue, cohorts),
+        "parents": [{"kind": "release", "id": catalogue.release}],
+    }
+    body["manifest_hash"] = body_hash(body)
+    return Manifest(body, assignments, who.edges)
+
+
+def _cohort(seen: Universe, strata: pl.DataFrame, cohorts: tuple[str, ...], spec: SplitSpec) -> dict[str, Any]:
+    outcome = None
+    if spec.endpoint is not None:
+        outcome = {
+            "kind": "endpoint",
+            "name": spec.endpoint,
+            "n_with": strata["event"].drop_nulls().len(),
+            "n_events": int(strata["event"].drop_nulls().sum()),
+            "censoring": _CENSORING,
+        }
+    elif spec.label is not None:
+        outcome = {"kind": "label", "name": spec.label, "n_with": strata["label"].drop_nulls().len()}
+    by_cohort = {
+        cohort: {
+            "n_samples": (own := seen.samples.filter(pl.col("cohort") == cohort)).height,
+            "n_patients": own["patient_id"].n_unique(),
+            "n_excluded": seen.exclusions.filter(pl.col("cohort") == cohort).height,
+        }
+        for cohort in cohorts
+    }
+    return {
+        "query": {
+            "cohorts": list(cohorts),
+            "modalities": list(spec.modalities),
+            "require": spec.require,
+            "sample_type": "all",
+        },
+        "n_samples": seen.samples.height,
+        "n_patients": seen.samples["patient_id"].n_unique(),
+        "n_excluded": seen.exclusions.height,
+        "by_cohort": by_cohort,
+        "sample_ids_hash": row_hash(seen.samples["sample_id"].to_list()),
+        "outcome": outcome,
+        "outcome_hash": table_hash(strata),
+    }
+
+
+def _blocks(seen: Universe, assigned: Assigned, spec: SplitSpec) -> dict[str, Any]:
+    preserved = spec.strategy == "site_preserved_kfold"
+    return {
+        "site": "preserve" if preserved else "ignore",
+        "plate": "ignore",
+        "center": "ignore",
+        "platform": "ignore",
+        "time": "ignore",
+        "n_sites": seen.samples["site"].drop_nulls().n_unique(),
+        "not_honoured": assigned.not_honoured,
+    }
+
+
+def _exposure(catalogue: Catalogue, cohorts: tuple[str, ...]) -> dict[str, Any]:
+    own = catalogue.provenance.filter(pl.col("cohort").is_in(list(cohorts)) & pl.col("upstream_fit").is_not_null())
+    fits = (
+        own.select("cohort", "modality", "upstream_fit")
+        .drop_nulls()
+        .unique()
+        .sort("cohort", "modality", "upstream_fit")
+    )
+    return {"pretrained_encoders": [], "upstream_fit": [f"{m} of {c}: {fit}" for c, m, fit in fits.iter_rows()]}

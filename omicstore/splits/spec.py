@@ -1,0 +1,181 @@
+"""What a split is asked to be: the ``split`` section of params.yaml."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from omicstore.errors import SplitError, UnknownNameError
+from omicstore.modalities import get_modality
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["CHECKS", "LEAST_FOLDS", "STRATEGIES", "SplitSpec"]
+
+#: Ways to make folds; `omicstore.splits.assign` has one solver for each.
+STRATEGIES: tuple[str, ...] = ("site_preserved_kfold", "grouped_kfold")
+
+#: Every fold needs a test, a val and a train part, each of other folds' blocks.
+LEAST_FOLDS = 3
+
+#: The leaks that the checks of a manifest speak of.
+CHECKS: dict[str, str] = {
+    "L1": "aliquots, vials or slides of one patient on both sides",
+    "L2": "tumour and normal, or primary and metastasis, of one patient on both sides",
+    "L3": "tissue source sites on both sides",
+    "L4": "transforms fitted on held-out rows",
+    "L5": "the epoch or the model chosen on the reported part",
+    "L6": "overlapping cohorts",
+    "L7": "the same person under another name",
+    "L8": "near-duplicate profiles of different patients on both sides",
+    "L9": "labels called from the data that predicts them",
+    "L10": "later follow-up served as if known",
+    "L11": "the test part read again and again",
+    "L12": "which modalities are missing tells the outcome",
+    "L13": "classes or cohorts normalised apart",
+}
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSpec:
+    """The ``split`` section, checked.
+
+    Attributes
+    ----------
+    name
+        The folder under ``splits/``.
+    strategy
+        One of `STRATEGIES`.
+    k
+        How many folds; each is the test part once, so at least `LEAST_FOLDS`.
+    seed
+        Breaks ties between groups of one size and says which block is fold 0.
+    cohorts
+        The cohorts to split, upper case; empty for all of the store.
+    modalities, require
+        Samples that have ``any`` or ``all`` of these are assigned, the others excluded by name; empty for all samples.
+    endpoint, time_bins
+        Folds are balanced on event x time bins of this endpoint (OS, DSS, PFI, DFI).
+    label
+        Or on the labels of this task.
+    near_duplicate_r
+        Profiles of two patients that correlate at least so much are taken for one person.
+    aliases
+        A CSV with the columns patient_id and alias, relative to the study: the same person under two names.
+    node_limit
+        How far the integer programme of `site_preserved_kfold` searches. A limit on nodes gives the same folds on every
+        machine, which one on seconds would not.
+    time_limit_s
+        After so many seconds without an answer the split is refused, rather than left to the machine's speed.
+    waive
+        Check id to the reason why its finding is accepted.
+    """
+
+    name: str = "default"
+    strategy: str = "site_preserved_kfold"
+    k: int = 5
+    seed: int = 0
+    cohorts: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    require: str = "any"
+    endpoint: str | None = None
+    time_bins: int = 2
+    label: str | None = None
+    near_duplicate_r: float = 0.999
+    aliases: str | None = None
+    node_limit: int = 200
+    time_limit_s: float = 120.0
+    waive: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise UnknownNameError("split strategy", self.strategy, STRATEGIES)
+        if self.require not in ("any", "all"):
+            raise UnknownNameError("value of split.require", self.require, ("any", "all"))
+        if not _NAME.fullmatch(self.name):
+            raise _wrong("name", self.name, "letters, digits, '.', '_' and '-'")
+        if self.k < LEAST_FOLDS:
+            raise _wrong("k", self.k, f"at least {LEAST_FOLDS}, for a test, a val and a train part")
+        if self.time_bins < 1:
+            raise _wrong("time_bins", self.time_bins, "at least 1")
+        if not 0.0 < self.near_duplicate_r <= 1.0:
+            raise _wrong("near_duplicate_r", self.near_duplicate_r, "a correlation over 0 and up to 1")
+        if self.node_limit < 1 or self.time_limit_s <= 0:
+            raise SplitError("split.node_limit or split.time_limit_s is not positive", expected="positive limits")
+        if self.endpoint is not None and self.label is not None:
+            raise SplitError(
+                f"split names the endpoint {self.endpoint} and the label {self.label}",
+                expected="one of them to balance folds on",
+                run="remove split.endpoint or split.label from params.yaml",
+            )
+        for name in self.waive:
+            if name not in CHECKS:
+                raise UnknownNameError("leak check in split.waive", name, CHECKS)
+
+    @classmethod
+    def from_params(cls, section: Mapping[str, Any]) -> SplitSpec:
+        """Read the ``split`` section of params.yaml.
+
+        Parameters
+        ----------
+        section
+            The mapping; names of cohorts, modalities and endpoints in any case.
+
+        Raises
+        ------
+        UnknownNameError
+            If a key, strategy or modality is mistyped; names the nearest ones.
+        SplitError
+            If a value is of the wrong kind or out of range.
+
+        Examples
+        --------
+        >>> SplitSpec.from_params({"k": 4, "cohorts": ["brca"], "endpoint": "os"}).cohorts
+        ('BRCA',)
+        """
+        known = {f.name for f in fields(cls)}
+        values: dict[str, Any] = {}
+        for key, value in section.items():
+            if key not in known:
+                raise UnknownNameError("key in split", str(key), sorted(known))
+            if value is not None:
+                values[key] = _coerced(key, value)
+        return cls(**values)
+
+    def to_params(self) -> dict[str, Any]:
+        """Return the section with everything that was left out filled in, as plain JSON types."""
+        body = asdict(self)
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in body.items()}
+
+
+def _coerced(key: str, value: Any) -> Any:
+    if key in ("cohorts", "modalities"):
+        names = [value] if isinstance(value, str) else value
+        if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
+            raise _wrong(key, value, "a list of names")
+        if key == "cohorts":
+            return tuple(sorted({n.strip().upper() for n in names}))
+        return tuple(sorted({get_modality(n).name for n in names}))
+    if key in ("k", "seed", "time_bins", "node_limit"):
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise _wrong(key, value, "a whole number")
+        return value
+    if key in ("near_duplicate_r", "time_limit_s"):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _wrong(key, value, "a number")
+        return float(value)
+    if key == "waive":
+        if not isinstance(value, dict) or not all(isinstance(v, str) and v for v in value.values()):
+            raise _wrong(key, value, "a mapping of check id to the reason")
+        return {str(k): v for k, v in value.items()}
+    if not isinstance(value, str):
+        raise _wrong(key, value, "text")
+    return value.strip().upper() if key == "endpoint" else value.strip()
+
+
+def _wrong(key: str, value: object, expected: str) -> SplitError:
+    return SplitError(f"split.{key} is {value!r}", expected=expected, run=f"correct split.{key} in params.yaml")
