@@ -68,6 +68,7 @@ def make_aliquots(seed: int, people: People, modality: str, form: IdForm, scale:
     plate = np.empty(sample.size, dtype=np.int64)
     plate[order] = np.arange(sample.size) // PLATE_SIZE
     vial = np.full(sample.size, "A")
+    portion = rng.choice(["11", "12", "21"], sample.size, p=[0.8, 0.1, 0.1])
     ffpe = np.zeros(sample.size, dtype=bool)
     primaries = np.flatnonzero((people.samples["type"] == "01").to_numpy()[sample])
     twice = rng.permutation(primaries)[: _replicates(people, form, scale)]
@@ -75,11 +76,11 @@ def make_aliquots(seed: int, people: People, modality: str, form: IdForm, scale:
         later = form not in ("aliquot", "dotted aliquot") or i % 2 == 0
         sample = np.append(sample, sample[row])
         vial = np.append(vial, "B" if later else "A")
+        portion = np.append(portion, "11" if later else portion[row])
         ffpe = np.append(ffpe, later and i % 3 == 0)
         plate = np.append(plate, plate.max() + 1 if i == 0 else plate.max())
     names = people.samples["sample_id"].to_list()
     codes = _plates(people, modality, int(plate.max()) + 1)
-    portion = rng.choice(["11", "12", "21"], sample.size, p=[0.8, 0.1, 0.1])
     ids = [
         _barcode(names[s], form, str(v), str(p), modality, codes[n])
         for s, v, p, n in zip(sample, vial, portion, plate, strict=True)

@@ -188,9 +188,9 @@ def test_replicates_are_of_every_kind(demo):
     second = phenotype.filter(pl.col("submitter_id.samples").str.ends_with("B"))
     assert set(second["is_ffpe.samples"]) == {"True", "False"}
     aliquots = read(demo / "UCEC" / "UCEC.tpm.tsv.gz", n_rows=1).columns[1:]
-    vials = [a[:16] for a in aliquots]
-    assert len(set(vials)) < len(vials), "one vial on two plates"
-    assert any(v.endswith("01B") for v in vials)
+    portions = [a[:20] for a in aliquots]
+    assert len(set(portions)) == len(portions) - 2, "two portions on two plates each"
+    assert sum(a[13:16] == "01B" for a in aliquots) == 2
     patients = read(demo / "GBM" / "toil_log2tpm.csv.gz").to_series(0)
     assert patients.is_duplicated().sum() == 4
 
