@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from omicstore.errors import StudyError, UsageError
+from omicstore.modalities import get_modality
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,8 +75,8 @@ class TrainSettings:
                 raise StudyError(
                     f"the section train of params.yaml has no {name!r}", run=f"add train.{name} to params.yaml"
                 )
-        section["modalities"] = tuple(section["modalities"])
-        section["cohorts"] = tuple(section.get("cohorts") or ())
+        section["modalities"] = tuple(get_modality(m).name for m in section["modalities"])
+        section["cohorts"] = tuple(str(c).upper() for c in section.get("cohorts") or ())
         section["config"] = dict(section.get("config") or {})
         return cls(**(section | {"split": str(split["name"])}))
 

@@ -82,6 +82,8 @@ def quiet_lightning() -> Iterator[None]:
         with warnings.catch_warnings():
             # Parts are in memory: a loader without workers is the fast one.
             warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            # Lightning 2.6 asks torch 2.13 in the old way whether a tree is a leaf.
+            warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*", category=FutureWarning)
             yield
     finally:
         logger.setLevel(level)

@@ -91,9 +91,7 @@ def _survival(part: dict[str, Any]) -> list[str]:
         f"The embedding orders {part['endpoint']} with Harrell's C of {span(c)} over {part['n_test']} test patients "
         f"with {part['events_test']} events: {better}."
     )
-    said.extend(
-        f"{'The embedding' if d['method'] == 'embedding' else 'Clinic and embedding together'} "
-        f"{verdict(d['c'])} {_NAMES[d['against']]} (difference in C {span(d['c'])})."
-        for d in part["differences"]
-    )
+    for d in part["differences"]:
+        who = "The embedding" if d["method"] == "embedding" else "A Cox model of clinic and embedding"
+        said.append(f"{who} {verdict(d['c'])} {_NAMES[d['against']]} (difference in C {span(d['c'])}).")
     return said

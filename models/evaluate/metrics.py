@@ -23,7 +23,9 @@ def prediction_metrics(
 ) -> dict[str, NDArray[np.float64]]:
     """Return MSE, R2 and Pearson under each row of weights.
 
-    R2 of a feature is one minus its squared error over its squared deviation from its own mean on the same samples.
+    R2 of a feature is one minus its squared error over its squared deviation from its mean over all n samples. That
+    mean stays the same under every weighting: were it the resample's own, every resample would be
+    harder than the whole.
     A feature that does not vary in the truth has neither R2 nor r and is left out; a prediction that does not
     vary has r = 0.
 
@@ -52,12 +54,12 @@ def prediction_metrics(
     usable = np.zeros(n_boot)
     for start in range(0, truth.shape[1], BLOCK):
         block = slice(start, start + BLOCK)
-        n, sse, syy, spp, syp = _moments(truth[:, block], guess[:, block], weights)
+        n, sse, sst, syy, spp, syp = _moments(truth[:, block], guess[:, block], weights)
         squares += sse.sum(axis=1)
         entries += n.sum(axis=1)
-        varies = syy > 1e-12 * np.maximum(n, 1)
+        varies = sst > 1e-12 * np.maximum(n, 1)
         usable += varies.sum(axis=1)
-        sums["r2"] += np.where(varies, 1 - sse / np.where(varies, syy, 1), 0).sum(axis=1)
+        sums["r2"] += np.where(varies, 1 - sse / np.where(varies, sst, 1), 0).sum(axis=1)
         sums["pearson"] += _pearson(n, syy, spp, syp).sum(axis=1)
     some = np.where(usable > 0, usable, np.nan)
     return {
@@ -69,14 +71,18 @@ def prediction_metrics(
 
 def feature_pearson(truth: NDArray[np.floating], guess: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return (F,) each feature's Pearson r over the observed samples; 0 where either side does not vary."""
-    n, _, syy, spp, syp = _moments(truth, guess, np.ones((1, truth.shape[0])))
+    n, _, _, syy, spp, syp = _moments(truth, guess, np.ones((1, truth.shape[0])))
     return np.asarray(_pearson(n, syy, spp, syp)[0])
 
 
 def _moments(
     truth: NDArray[np.floating], guess: NDArray[np.floating], weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], ...]:
-    """Return per weighting and feature: count, squared error, and centred second moments of truth, guess and both."""
+    """Return per weighting and feature the count and five sums of squares.
+
+    Of the error, of the truth about its mean over all samples, and, about the weighting's own means, of the truth, of
+    the guess, and of their product.
+    """
     seen = ~np.isnan(truth)
     # Shifting by the plain mean keeps the one-pass variance from losing digits.
     count = np.maximum(seen.sum(axis=0), 1)
@@ -88,13 +94,8 @@ def _moments(
     n = weights @ seen.astype(np.float64)
     safe = np.maximum(n, 1)
     sy, sp = weights @ y, weights @ p
-    return (
-        n,
-        error,
-        weights @ (y * y) - sy * sy / safe,
-        weights @ (p * p) - sp * sp / safe,
-        weights @ (y * p) - sy * sp / safe,
-    )
+    syy, spp, syp = weights @ (y * y), weights @ (p * p), weights @ (y * p)
+    return n, error, syy, syy - sy * sy / safe, spp - sp * sp / safe, syp - sy * sp / safe
 
 
 def _pearson(

@@ -105,8 +105,11 @@ def _figures(evaluation: dict[str, Any], plots: dict[str, list[dict[str, Any]]],
 def _checks(manifest: Path) -> list[dict[str, str]]:
     if not manifest.is_file():
         return []
-    checks = json.loads(manifest.read_text(encoding="utf-8")).get("checks", [])
-    return [{key: str(check.get(key, "")) for key in ("id", "title", "status", "evidence")} for check in checks]
+    checks: dict[str, dict[str, str]] = json.loads(manifest.read_text(encoding="utf-8"))["checks"]
+    return [
+        {"id": name} | {key: checks[name][key] for key in ("what", "status", "why")}
+        for name in sorted(checks, key=lambda name: int(name.removeprefix("L")))
+    ]
 
 
 def _rests(sidecar: dict[str, Any]) -> list[tuple[str, str]]:
