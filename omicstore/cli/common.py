@@ -171,8 +171,13 @@ def command(*, warns: bool = False) -> Callable[[Callable[..., None]], Callable[
         signature = inspect.signature(function, eval_str=True)
         _, *rest = signature.parameters.values()  # the first one is the Output
         groups: dict[str, Any] = {p.name: p.annotation for p in rest if is_dataclass(p.annotation)}
-        own = [p for p in rest if p.name not in groups]
-        own += [p for group in groups.values() for p in inspect.signature(group, eval_str=True).parameters.values()]
+        own = [
+            p
+            for one in rest
+            for p in (
+                inspect.signature(groups[one.name], eval_str=True).parameters.values() if one.name in groups else [one]
+            )
+        ]
         shared = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=annotation)
             for name, annotation in _SHARED.items()

@@ -9,14 +9,21 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import CompletionItem, TyperGroup  # type: ignore[attr-defined]
 
-from omicstore.errors import OmicstoreError, nearest
+from omicstore.errors import MissingExtraError, OmicstoreError, UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Group", "LazyGroup"]
+__all__ = ["EXTRAS", "Group", "LazyGroup"]
+
+#: Modules that only some commands need, and the extra that brings each.
+EXTRAS = {
+    "anndata": "scverse", "mudata": "scverse", "pandas": "scverse", "dvc": "pipeline", "great_expectations": "validate",
+    "jinja2": "validate", "torch": "models", "lightning": "models", "lifelines": "models", "sklearn": "models",
+    "safetensors": "models", "matplotlib": "models",
+}  # fmt: skip
 
 
 class Group(TyperGroup):
@@ -61,6 +68,8 @@ class LazyGroup(Group):
             return self.commands[cmd_name]
         target = self.table.get(cmd_name, (None, ""))[0]
         target = target or self._found().get(cmd_name)
+        if target is None and cmd_name in self.table:
+            raise UsageError(f"the command {cmd_name} is not installed", run="pip install omicstore")
         if target is None:
             return None
         module, _, name = target.partition(":")
@@ -71,6 +80,13 @@ class LazyGroup(Group):
             loaded = app
         self.commands[cmd_name] = made = typer.main.get_command(loaded)
         return made
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command, importing none; or an option."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        names = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        return [CompletionItem(name, help=self.table.get(name, (None, ""))[1]) for name in names]
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the table of commands, importing none."""
@@ -99,12 +115,15 @@ class LazyGroup(Group):
             code = 130
         except OmicstoreError as error:
             return _failed(error, str(error), error.exit_code, verbose=verbose)
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package not in EXTRAS:
+                return _unexpected(error, verbose=verbose)
+            return _failed(error, str(MissingExtraError(package, EXTRAS[package])), 2, verbose=verbose)
         except typer.TyperException as error:
             return _failed(error, _usage(error), error.exit_code, verbose=False)
         except Exception as error:  # noqa: BLE001 - the last resort: one line, and the traceback on request
-            message = " ".join(f"{type(error).__name__}: {error}".split())
-            hint = "" if verbose else " (run with -v for the traceback)"
-            return _failed(error, message + hint, 1, verbose=verbose)
+            return _unexpected(error, verbose=verbose)
         if code == 130:
             typer.echo("interrupted", err=True)
         return code if isinstance(code, int) else 0
@@ -113,6 +132,12 @@ class LazyGroup(Group):
         from importlib.metadata import entry_points
 
         return {entry.name: entry.value for entry in entry_points(group=self.entry_points)}
+
+
+def _unexpected(error: Exception, *, verbose: bool) -> int:
+    message = " ".join(f"{type(error).__name__}: {error}".split())
+    hint = "" if verbose else " (run with -v for the traceback)"
+    return _failed(error, message + hint, 1, verbose=verbose)
 
 
 def _failed(error: Exception, message: str, code: int, *, verbose: bool) -> int:

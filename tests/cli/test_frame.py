@@ -35,6 +35,8 @@ def sample(out: Output, *, fail: str = "", warn: bool = False) -> None:
         "value": ValueError("two\n lines"),
         "interrupt": KeyboardInterrupt(),
         "study": StudyError("no study", run="init"),
+        "extra": ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn"),
+        "module": ModuleNotFoundError("No module named 'x'", name="x"),
     }
     if fail:
         raise failures[fail]
@@ -105,6 +107,22 @@ class TestStart:
         assert "further" in RUN.invoke(cli.app, ["--help"]).stdout
 
 
+class TestCompletion:
+    @pytest.mark.parametrize(
+        ("words", "expected"),
+        [("omicstore qu", ["query"]), ("omicstore ", list(cli.COMMANDS)), ("omicstore query --mod", ["--modalities"])],
+    )
+    def test_names_and_options(self, words: str, expected: list[str]) -> None:
+        env = {"_OMICSTORE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        done = RUN.invoke(cli.app, [], env=env, prog_name="omicstore")
+        assert done.stdout.split() == expected
+
+    def test_a_command_whose_package_is_absent(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(LazyGroup, "_found", lambda self: {})
+        done = RUN.invoke(cli.app, ["train"], prog_name="omicstore")
+        assert (done.exit_code, done.stderr.partition(".")[0]) == (2, "error: the command train is not installed")
+
+
 class TestWrongUsage:
     def test_a_mistyped_command_names_the_nearest(self) -> None:
         done = omicstore("qurey")
@@ -151,6 +169,13 @@ class TestEnds:
         done = RUN.invoke(app, ["sample", "--fail", "value"])
         assert done.exit_code == 1
         assert done.stderr == "error: ValueError: two lines (run with -v for the traceback)\n"
+
+    def test_a_package_that_is_not_installed(self, app: typer.Typer) -> None:
+        done = RUN.invoke(app, ["sample", "--fail", "extra"])
+        assert done.exit_code == 2
+        assert done.stderr.startswith("error: this needs the package torch, which is not installed.")
+        assert "pip install 'omicstore[models]'" in done.stderr
+        assert RUN.invoke(app, ["sample", "--fail", "module"]).exit_code == 1
 
     def test_verbose_shows_the_traceback(self, app: typer.Typer) -> None:
         done = RUN.invoke(app, ["sample", "--fail", "value", "-v"])
