@@ -307,6 +307,16 @@ class TestInfo:
         assert lines[5].split()[-2:] == ["38", "88%"]
         assert max(len(line.rstrip()) for line in lines) <= 80
 
+    def test_warnings_of_the_build_are_counted(self, store_factory: ModuleType, tmp_path: Path) -> None:
+        data = store_factory.make_cohort("AAA")
+        data.tables["provenance"] = data.tables["provenance"].with_columns(warnings=pl.lit('["one", "two"]'))
+        data.write(tmp_path, "AAA")
+        store_factory.assemble(tmp_path, ["AAA"], dataset="real", simulated=False)
+        done = RUN.invoke(app, ["info", "--store", str(tmp_path)])
+        assert done.exit_code == 0
+        assert "6 warnings from the build: omicstore sql " in done.stdout
+        assert "simulated" not in done.stdout
+
 
 class TestColumns:
     def test_json(self, run: Any) -> None:
