@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_FEATURES", "nearest_other", "standardised"]
 
 #: More features than this add time but nothing to see: they are thinned evenly.
-MAX_FEATURES = 8192
+MAX_FEATURES = 4096
 
 _BLOCK = 512
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -83,7 +83,7 @@ def gene_axis(raw: RawTable, genes: GeneResolver, *, additive: bool) -> Found:
         ids.append(found.gene.feature_id)
         kept.append(column)
         known[found.gene.feature_id] = (found.gene.symbol, found.gene.entrez)
-        if found.how in (PREVIOUS, ALIAS) and found.gene.symbol:
+        if found.how in (PREVIOUS, ALIAS) and found.gene.symbol not in (None, names[column].split("|")[0]):
             renamed.append(f"{names[column]} -> {found.gene.symbol}")
     if not ids:
         raise SourceError(
@@ -136,7 +136,11 @@ def _mixed(raw: RawTable, kind: str, found: list[str], other: str) -> SourceErro
 
 def _position(genes: GeneResolver, feature_id: str) -> dict[str, Any]:
     position = genes.positions.get(feature_id)
-    return asdict(position) if position is not None else {}
+    if position is None:
+        return {}
+    return {
+        "chromosome": position.chromosome, "start": position.start, "end": position.end, "strand": position.strand
+    }  # fmt: skip
 
 
 def probe_axis(raw: RawTable, platform: str, refs: References) -> tuple[Found, Found]:

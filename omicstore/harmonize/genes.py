@@ -69,8 +69,9 @@ class GeneResolver:
     Notes
     -----
     A symbol is looked up among the approved symbols, then the previous ones, then those of the gene annotation, then
-    the aliases. One that was given to several genes by the first of these lists to know it is ambiguous. The Entrez id
-    of ``SYMBOL|ENTREZ`` decides; its symbol is asked only where HGNC does not know the Entrez id.
+    the aliases. Where a list gives it to several genes, the next one that gives it to one decides, aliases aside; it is
+    ambiguous if there is none. The Entrez id of ``SYMBOL|ENTREZ`` decides; its symbol is asked only where HGNC does not
+    know the Entrez id.
     """
 
     def __init__(self, symbols: pl.DataFrame | None = None, genes: pl.DataFrame | None = None) -> None:
@@ -158,13 +159,20 @@ class GeneResolver:
         """Resolve a symbol, present or past."""
         if gene := self._approved.get(name):
             return Resolved(gene, APPROVED)
+        ambiguous = ""
         for known, how, what in (
             (self._previous, PREVIOUS, "previous symbol"),
             (self._annotated, ANNOTATED, "symbol in the gene annotation"),
             (self._alias, ALIAS, "alias"),
         ):
-            if candidates := known.get(name):
-                return _single(candidates, how, f"ambiguous {what}")
+            candidates = known.get(name)
+            if candidates and not (ambiguous and how == ALIAS):
+                found = _single(candidates, how)
+                if found.gene is not None:
+                    return found
+                ambiguous = ambiguous or f"ambiguous {what}"
+        if ambiguous:
+            return Resolved(None, reason=ambiguous)
         if dates := excel_date_symbols(name):
             return self._date(dates)
         if gene := self._folded.get(name.upper()):
@@ -199,9 +207,8 @@ class GeneResolver:
     def _plain(self, symbol: str) -> Resolved:
         if gene := self._approved.get(symbol):
             return Resolved(gene, APPROVED)
-        return _single(self._previous.get(symbol) or self._alias.get(symbol) or [], PREVIOUS, "ambiguous")
+        return _single(self._previous.get(symbol) or self._alias.get(symbol) or [], PREVIOUS)
 
 
-def _single(candidates: list[Gene], how: int, reason: str) -> Resolved:
-    genes = set(candidates)
-    return Resolved(candidates[0], how) if len(genes) == 1 else Resolved(None, reason=reason)
+def _single(candidates: list[Gene], how: int) -> Resolved:
+    return Resolved(candidates[0] if len(set(candidates)) == 1 else None, how)
