@@ -70,7 +70,7 @@ def check_(out: Output, *, split: _Folder = None, store: StoreOption = None) -> 
 
     folder = _folder(split)
     with omicstore.open(find_store(store)) as opened:
-        results = check(folder, opened, root=folder.parent.parent)
+        results = check(folder, opened, root=_study_of(folder))
     failed = [r for r in results if r.status == "fail" and r.severity == "error"]
     body = {"split": str(folder), "ok": not failed, "checks": [r.to_json() for r in results]}
     out.result(body, lambda: out.print(_check_table(results)))
@@ -133,6 +133,11 @@ def _folder(split: str | None) -> Path:
     if given.exists():
         return given.parent if given.name == "manifest.json" else given
     return find_study() / "splits" / split
+
+
+def _study_of(folder: Path) -> Path:
+    """Return the study that a split lies in, or the working folder: what its alias table is relative to."""
+    return next((above for above in folder.absolute().parents if (above / "params.yaml").is_file()), Path())
 
 
 def _summary(manifest: Manifest, folder: Path) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class Identity:
     Attributes
     ----------
     edges
-        kind, left, right, evidence: every edge, sorted; the columns of `EDGES`.
+        kind, left, right, evidence: every edge of the patients' groups, sorted; the columns of `EDGES`.
     group_of
         Patient to the group's id: the smallest patient id in it.
     """
@@ -128,15 +128,15 @@ def identity(catalogue: Catalogue, patients: Iterable[str], near_duplicate_r: fl
         )
     joined = pl.concat([e.select(pl.col(c).cast(t) for c, t in EDGES.items()) for e in edges])
     joined = joined.drop_nulls().unique().sort(*EDGES)
-    return Identity(joined, components(joined, patients))
+    wanted, groups = set(patients), _joined(joined)
+    roots = {groups.find(f"patient:{p}") for p in wanted}
+    own = pl.Series([groups.find(left) in roots for left in joined["left"].to_list()], dtype=pl.Boolean)
+    return Identity(joined.filter(own), groups_of(groups, wanted, "patient"))
 
 
 def components(edges: pl.DataFrame, patients: Iterable[str]) -> dict[str, str]:
     """Return patient to group id, by the edges alone; a patient without edges is a group of its own."""
-    groups = Groups()
-    for left, right in edges.select("left", "right").iter_rows():
-        groups.join(left, right)
-    return groups_of(groups, patients, "patient")
+    return groups_of(_joined(edges), patients, "patient")
 
 
 def groups_of(groups: Groups, names: Iterable[str], prefix: str) -> dict[str, str]:
@@ -146,6 +146,13 @@ def groups_of(groups: Groups, names: Iterable[str], prefix: str) -> dict[str, st
     for name, root in roots.items():
         smallest.setdefault(root, name)
     return {name: smallest[root] for name, root in roots.items()}
+
+
+def _joined(edges: pl.DataFrame) -> Groups:
+    groups = Groups()
+    for left, right in edges.select("left", "right").iter_rows():
+        groups.join(left, right)
+    return groups
 
 
 def _same_content(profiles: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,149 @@
+"""``omicstore split`` and the Python calls behind it, on a small store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import polars as pl
+import pytest
+
+import omicstore
+from omicstore.cli import main
+from omicstore.errors import LeakageError, SplitError
+from omicstore.splits import SplitSpec, check, load, make
+
+PARAMS = "split: {strategy: grouped_kfold, k: 4, seed: 3, endpoint: OS, modalities: [rna, meth]}\n"
+
+
+@pytest.fixture
+def study(tiny_store, tmp_path, monkeypatch):
+    shutil.copytree(tiny_store, tmp_path / "data" / "store")  # a test read is logged beside the store
+    (tmp_path / "params.yaml").write_text(PARAMS)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(capsys, monkeypatch):
+    def call(*words: str):
+        monkeypatch.setattr("sys.argv", ["omicstore", *words])
+        with pytest.raises(SystemExit) as stopped:
+            main()
+        said = capsys.readouterr()
+        return stopped.value.code, said.out, said.err
+
+    return call
+
+
+def test_make_show_and_check(study, run):
+    code, text, _ = run("split", "make")
+    assert code == 0
+    assert "grouped_kfold, 4 folds, seed 3" in text
+    assert "simulated data" in text
+    assert "OS events" in text
+    written = {p.name: p.read_bytes() for p in (study / "splits" / "default").iterdir()}
+    assert set(written) == {"manifest.json", "assignments.parquet", "identity.parquet"}
+    assert run("split", "make")[0] == 0
+    assert {p.name: p.read_bytes() for p in (study / "splits" / "default").iterdir()} == written
+    code, text, _ = run("split", "show", "--json")
+    assert code == 0
+    assert json.loads(text)["manifest_hash"] == json.loads(written["manifest.json"])["manifest_hash"]
+    code, text, said = run("split", "check")
+    assert code == 3  # sites are not kept whole by grouped folds
+    assert "warning: L3" in said
+    body = json.loads(run("split", "check", "--json")[1])
+    assert body["ok"]
+    assert {c["id"] for c in body["checks"]} > {
+        "manifest_hash",
+        "assignments",
+        "people",
+        "closed_world",
+        "release",
+        "L1",
+        "L13",
+    }
+
+
+def test_check_fails_where_a_sample_was_moved(study, run):
+    run("split", "make", "--name", "mine")
+    path = study / "splits" / "mine" / "assignments.parquet"
+    rows = pl.read_parquet(path)
+    rows.with_columns(part=pl.col("part").replace({"val": "train"})).write_parquet(path)
+    code, _, said = run("split", "check", "mine")
+    assert code == 1
+    assert "error: assignments" in said
+    code, _, said = run("split", "show", "mine")
+    assert code == 1
+    assert "changed after it was made" in said
+
+
+def test_without_a_section_a_split_that_fits_is_chosen(study, run):
+    (study / "params.yaml").write_text("study: {}\n")
+    code, text, said = run("split", "make", "--dry-run")
+    assert code == 0
+    assert "params.yaml has no section split, so one was chosen" in said
+    assert "would be written to" in text
+    assert not (study / "splits").exists()
+
+
+@pytest.mark.parametrize(
+    ("params", "code", "message"),
+    [
+        ("split: {k: 99, strategy: grouped_kfold}\n", 1, "groups of people apart, for 99 folds"),
+        ("split: {k: 2}\n", 1, "split.k is 2. Expected at least 3"),
+        ("split: {cohort: AAA}\n", 2, "unknown key in split 'cohort'. Expected one of cohorts"),
+        ("split: [a]\n", 1, "Expected a mapping"),
+        ("split: {\n", 1, "is not YAML"),
+    ],
+)
+def test_a_wrong_section_is_one_message_and_leaves_the_old_split(study, run, params, code, message):
+    run("split", "make")
+    before = {p.name: p.read_bytes() for p in (study / "splits" / "default").iterdir()}
+    (study / "params.yaml").write_text(params)
+    found, _, said = run("split", "make")
+    assert found == code
+    assert message in said
+    assert "Traceback" not in said
+    assert {p.name: p.read_bytes() for p in (study / "splits" / "default").iterdir()} == before
+
+
+def test_a_split_that_is_not_there_is_named(study, run):
+    code, _, said = run("split", "show", "nope")
+    assert code == 1
+    assert "does not exist" in said
+    assert "omicstore split make" in said
+
+
+def test_reads_that_name_the_split_hold_to_it(study):
+    with omicstore.open(study / "data" / "store") as store:
+        split = make(store, SplitSpec.from_params({"strategy": "grouped_kfold", "k": 4}), study / "splits" / "default")
+        assert split.release == store.release
+        train = store.query("AAA", ["rna"], sample_type="all", split="default", fold=1, part="train")
+        assert set(train.samples["sample_id"]) <= set(split.part(1, "train"))
+        assert train.marked == "split"
+        with pytest.raises(LeakageError):
+            store.query("AAA", ["rna"], split="default", fold=1, part="test")
+        assert not [r for r in check(study / "splits" / "default", store) if r.status == "fail"]
+
+
+def test_a_split_without_a_store_is_checked_from_its_files(study):
+    with omicstore.open(study / "data" / "store") as store:
+        make(store, SplitSpec(strategy="grouped_kfold"), study / "s")
+    results = check(study / "s")
+    assert {r.id for r in results} >= {"manifest_hash", "assignments", "people", "L1"}
+    assert {r.status for r in results} <= {"pass", "waived", "not_applicable"}
+
+
+def test_aliases_are_read_from_the_study(study):
+    (study / "aliases.csv").write_text("patient_id,alias\nSIMU-A1-AA00,SIMU-A2-AA01\n")
+    with omicstore.open(study / "data" / "store") as store:
+        spec = SplitSpec.from_params({"strategy": "grouped_kfold", "aliases": "aliases.csv"})
+        split = make(store, spec, root=study)
+        groups = dict(split.assignments.select("patient_id", "group_id").iter_rows())
+        assert groups["SIMU-A1-AA00"] == groups["SIMU-A2-AA01"]
+        with pytest.raises(SplitError, match="does not exist"):
+            make(store, spec, root=study / "elsewhere")
+        load_of = study / "splits" / "aliased"
+        split.write(load_of)
+        assert not [r for r in check(load(load_of), store, root=study) if r.status == "fail"]
