@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from omicstore.store import layout
+from omicstore.store.axes import axis_positions
 from omicstore.store.files import staged, write_table
 from omicstore.store.hashing import node_hash, table_hash
 from omicstore.store.matrixfile import MatrixFile, MatrixWriter
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from omicstore.store.filesystem import LocalRoot
 
-__all__ = ["axis_positions", "union_features", "write_index"]
+__all__ = ["union_features", "write_index"]
 
 #: The numbers are turned in blocks of features of this size, whatever the size of the whole.
 _BLOCK_BYTES = 128 << 20
@@ -66,17 +67,6 @@ def union_features(root: LocalRoot, held: Mapping[str, Mapping[str, Any]]) -> pl
     paths = list(dict.fromkeys(entry["features"] for entry in held.values()))
     frames = [root.table(path) for path in paths]
     return pl.concat(frames).unique("feature_id", keep="first", maintain_order=True).sort("feature_id")
-
-
-def axis_positions(axis: pl.Series, union: pl.Series) -> NDArray[np.int64]:
-    """Return where each feature of an axis stands in the union; both are sorted, so the result is ascending.
-
-    Examples
-    --------
-    >>> axis_positions(pl.Series(["b", "d"]), pl.Series(["a", "b", "c", "d"]))
-    array([1, 3])
-    """
-    return np.flatnonzero(union.is_in(axis.implode()).to_numpy()).astype(np.int64)
 
 
 class _Turner:

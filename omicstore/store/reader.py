@@ -11,13 +11,12 @@ import polars as pl
 
 from omicstore.errors import StoreError, UnknownNameError
 from omicstore.modalities import MODALITIES
+from omicstore.store.axes import axis_positions
 from omicstore.store.describe import describe_columns, describe_store
 from omicstore.store.filesystem import open_root
 from omicstore.store.genes import lookup
-from omicstore.store.index import axis_positions
 from omicstore.store.layout import STORE_JSON
 from omicstore.store.lease import Lease
-from omicstore.store.matrixfile import MatrixFile
 from omicstore.store.schema import FORMAT
 
 if TYPE_CHECKING:
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from omicstore.cohort import Cohort
     from omicstore.store.enforce import FittedState
     from omicstore.store.filesystem import Root
+    from omicstore.store.matrixfile import MatrixFile
 
 __all__ = ["Store", "open_store"]
 
@@ -238,6 +238,8 @@ class Store:
 
     def matrix(self, path: str) -> MatrixFile:
         """Return an open matrix file of this release."""
+        from omicstore.store.matrixfile import MatrixFile  # Arrow is not needed to count samples
+
         if path not in self._matrices:
             self._matrices[path] = MatrixFile(self.files, path)
         return self._matrices[path]
