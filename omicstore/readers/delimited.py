@@ -1,0 +1,293 @@
+"""Delimited text: what its columns are, and the two ways of reading it.
+
+`read_numbers` takes big matrices straight from text to float32, one chunk of lines after the other; `read_texts` takes
+tables whose columns are of many kinds as strings.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from omicstore.errors import SourceError, nearest
+from omicstore.readers.bytestream import AGAIN, pieces, read_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["MISSING", "Layout", "duplicates", "is_number", "matches", "read_texts", "sniff"]
+
+#: What stands for a missing number, beside an empty cell; `nan` in any case is a number to the parser.
+MISSING: tuple[str, ...] = ("NA", "N/A", "#N/A", "n/a", "NULL", "null", "None", "[Not Available]", "[Not Applicable]")
+
+#: Delimiters that are looked for. Not `|`: gene ids hold it.
+DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon"}
+
+#: How much of the file is looked at, in bytes after the header and in cells.
+PEEK, PEEK_CELLS = 1 << 20, 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the first lines of a delimited file say.
+
+    Attributes
+    ----------
+    path, delimiter
+        The file and what parts its columns.
+    header
+        The names of all columns; the first is empty where the header names one column fewer than the rows have.
+    rows
+        The cells of the first few rows.
+    skip
+        Lines before the first row.
+    crlf
+        Whether lines end with CR and LF.
+    kinds
+        The second header line of the files that Firehose makes, or nothing.
+    """
+
+    path: Path
+    delimiter: str
+    header: list[str]
+    rows: list[list[str]] = field(default_factory=list)
+    skip: int = 1
+    crlf: bool = False
+    kinds: tuple[str, ...] = ()
+
+    def index(self, name: str) -> int:
+        """Return the position of a column.
+
+        Raises
+        ------
+        SourceError
+            If there is no such column; names the nearest ones.
+        """
+        if name in self.header:
+            return self.header.index(name)
+        close = ", ".join(repr(n) for n in nearest(name, [h for h in self.header if h]))
+        raise SourceError(
+            self.path, f"there is no column {name!r}", expected=f"one of {close}", run="mend the name in the study file"
+        )
+
+    def is_text(self, column: int) -> bool:
+        """Whether a column holds text: no cell of the first rows is a number, and not all are missing."""
+        cells = [row[column].strip() for row in self.rows if column < len(row)]
+        cells = [c for c in cells if c and c not in MISSING]
+        return bool(cells) and not any(is_number(c) for c in cells)
+
+
+def sniff(path: Path, *, two_headers: bool = False) -> Layout:
+    """Look at the first lines of a delimited file.
+
+    Parameters
+    ----------
+    path
+        The file; plain, gzip or zip.
+    two_headers
+        Whether the file may have two header lines, as Firehose writes them; then `Layout.kinds` is the second.
+
+    Raises
+    ------
+    SourceError
+        If it is no delimited text, or has a header only.
+    """
+    head = _head(path)
+    try:
+        text = head.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4 or not head:  # not merely a character cut in two
+            text = head.decode("latin-1")
+        else:
+            text = head[: error.start].decode("utf-8-sig")
+    crlf = "\r\n" in text
+    first, _, rest = text.replace("\r\n", "\n").partition("\n")
+    if first.lstrip()[:1] == "<":
+        raise SourceError(path, "this is a web page or XML, not a table", expected="delimited text", run=AGAIN)
+    delimiter = _delimiter(path, first)
+    header = split(first, delimiter)
+    budget = max(3, min(50, PEEK_CELLS // len(header)))
+    whole = len(head) < PEEK  # else the last line may be cut
+    lines = [line for line in rest.split("\n")[: None if whole else -1] if line.strip()][:budget]
+    rows = [split(line, delimiter) for line in lines]
+    if rows and len(rows[0]) == len(header) + 1:  # R's write.table leaves out the name of the row names
+        header = ["", *header]
+    kinds: tuple[str, ...] = ()
+    if two_headers and rows and _is_second_header(rows[0]):
+        kinds, rows = tuple(rows[0]), rows[1:]
+    if not rows:
+        found = f"there is a header of {len(header)} columns and no row: 0 samples"
+        raise SourceError(path, found, expected="at least one row", run=AGAIN)
+    return Layout(path, delimiter, [h.strip() for h in header], rows, 2 if kinds else 1, crlf, kinds)
+
+
+def split(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line; quotes around a cell are taken off."""
+    if '"' not in line:
+        return line.split(delimiter)
+    return next(csv.reader([line], delimiter=delimiter), [""])
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell is a number as the parser takes it."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return "_" not in text
+
+
+def matches(names: Sequence[str], wanted: Sequence[str]) -> set[str]:
+    """Return which `names` are wanted: by name, or, where an entry is no name, as a pattern that is searched.
+
+    Examples
+    --------
+    >>> sorted(matches(["AGE", "AGER_rnaseq", "TP53_rnaseq"], ["AGE", "^TP53_"]))
+    ['AGE', 'TP53_rnaseq']
+    """
+    known = set(names)
+    found = known.intersection(wanted)
+    for entry in wanted:
+        if entry in known:
+            continue
+        try:
+            pattern = re.compile(entry)
+        except re.error:
+            continue
+        found.update(name for name in known if pattern.search(name))
+    return found
+
+
+def duplicates(names: Sequence[str]) -> dict[str, list[int]]:
+    """Return the names that come more than once, with their positions."""
+    repeated = {name for name, count in Counter(names).items() if count > 1}
+    found: dict[str, list[int]] = {}
+    for position, name in enumerate(names):
+        if name in repeated:
+            found.setdefault(name, []).append(position)
+    return found
+
+
+def read_texts(layout: Layout, columns: Sequence[int] | None = None) -> pl.DataFrame:
+    """Read columns of a table as strings without blanks around them; nothing is taken for missing but an empty cell.
+
+    Parameters
+    ----------
+    layout
+        Of the file.
+    columns
+        Their positions; all where absent.
+
+    Returns
+    -------
+    polars.DataFrame
+        Columns named by their position, ``"0"``, ``"1"``, ...
+
+    Raises
+    ------
+    SourceError
+        If a row has not as many cells as the header.
+    """
+    wanted = sorted(range(len(layout.header)) if columns is None else set(columns))
+    data = read_bytes(layout.path)
+    _check_widths(data, layout)
+    # In tab-delimited files a lone quote is an inch mark far more often than the start of a quoted cell.
+    tab = layout.delimiter == "\t"
+    frame = pl.read_csv(
+        data,
+        separator=layout.delimiter,
+        has_header=False,
+        skip_lines=layout.skip,
+        schema={str(i): pl.String for i in range(len(layout.header))},
+        columns=wanted,
+        quote_char=None if tab else '"',
+        encoding="utf8-lossy",
+        truncate_ragged_lines=True,
+    )
+    cut = layout.delimiter.encode()
+    if tab and b'"' in data:
+        frame = frame.with_columns(
+            pl.all().str.replace(r'^\s*"(.*)"\s*$', "$1").str.replace_all('""', '"', literal=True)
+        )
+    elif not any(blank in data for blank in (b" " + cut, cut + b" ", b" \n", b"\n ", b'" ', b' "', b"\r")):
+        return frame
+    stripped = frame.with_columns(pl.all().str.strip_chars())
+    return stripped.with_columns(pl.when(pl.all() != "").then(pl.all()))
+
+
+def _check_widths(data: bytes, layout: Layout) -> None:
+    buffer = np.frombuffer(data, np.uint8)
+    outside: np.ndarray | bool = True
+    if layout.delimiter != "\t" and b'"' in data:
+        quotes = np.cumsum(buffer == ord('"'), dtype=np.uint8)  # wraps, which keeps its last bit
+        outside = (quotes & 1) == 0
+    ends = np.flatnonzero((buffer == ord("\n")) & outside)
+    cuts = np.flatnonzero((buffer == ord(layout.delimiter)) & outside)
+    if not data.endswith(b"\n"):
+        ends = np.append(ends, len(data))
+    upto = np.searchsorted(cuts, ends)
+    widths = np.diff(upto, prepend=0) + 1
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    blank = ends - starts <= int(layout.crlf)
+    wrong = np.flatnonzero((widths != len(layout.header)) & ~blank)
+    wrong = wrong[wrong >= layout.skip]
+    if len(wrong):
+        row = int(wrong[0])
+        line = data.count(b"\n", 0, int(starts[row])) + 1
+        raise wrong_width(layout, line, int(widths[row]))
+
+
+def wrong_width(layout: Layout, line: int, cells: int) -> SourceError:
+    """Return the error of a line that has not as many cells as the header."""
+    expected = f"{len(layout.header)}, as in the header, parted by {DELIMITERS[layout.delimiter]}"
+    run = "mend the line; a file that ends in the middle of a line is truncated"
+    if cells == 1:
+        run = "use one delimiter in the whole file"
+    return SourceError(
+        layout.path, f"the line has {cells} {'cell' if cells == 1 else 'cells'}", line=line, expected=expected, run=run
+    )
+
+
+def _head(path: Path) -> bytes:
+    held = b""
+    body = 0
+    for piece in pieces(path):
+        held += piece
+        end = held.find(b"\n") + 1
+        body = len(held) - end if end else 0
+        if body >= PEEK:
+            held = held[: end + PEEK]
+            break
+        if not end and len(held) > 256 * PEEK:
+            break
+    if b"\0" in held[:PEEK]:
+        raise SourceError(path, "this is a binary file", expected="delimited text", run="name another format or file")
+    if not held.strip():
+        raise SourceError(path, "the file is empty", expected="a header and rows", run=AGAIN)
+    return held
+
+
+def _delimiter(path: Path, first: str) -> str:
+    widths = {delimiter: len(split(first, delimiter)) for delimiter in DELIMITERS}
+    best = max(widths, key=lambda d: widths[d])
+    if widths[best] == 1:
+        shown = first if len(first) <= 60 else first[:57] + "..."
+        raise SourceError(
+            path,
+            f"the header {shown!r} is one cell",
+            line=1,
+            expected="columns parted by tab, comma or semicolon",
+            run="write the file with one of these delimiters",
+        )
+    return best
+
+
+def _is_second_header(row: Sequence[str]) -> bool:
+    return len(set(row[1:])) <= 4 and not any(is_number(cell) for cell in row[1:]) and any(row[1:])

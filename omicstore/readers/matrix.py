@@ -1,0 +1,287 @@
+"""Any delimited matrix: features in rows or in columns, with or without columns about them.
+
+This is also the reader of ``xena-matrix``, whose features are in the rows.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from omicstore.errors import SourceError, nearest
+from omicstore.readers.axes import features_in_rows, profile_test
+from omicstore.readers.delimited import duplicates, matches, read_texts, sniff
+from omicstore.readers.numbers import decimals_of, read_numbers, to_float
+from omicstore.readers.table import Drops, RawTable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from omicstore.readers.delimited import Layout
+    from omicstore.sources import Sampling, Source
+
+__all__ = ["read_layout", "read_matrix", "read_xena_matrix", "selected"]
+
+
+def read_matrix(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
+    """Read a delimited matrix.
+
+    Parameters
+    ----------
+    source
+        ``id``, ``orientation``, ``select``, ``drop`` and ``missing`` are obeyed.
+    sampling
+        The study's rule for ids, which tells samples from columns about features.
+
+    Raises
+    ------
+    SourceError
+        If the file is no such matrix; the message names line and column.
+    """
+    return [read_layout(source, sniff(source.path), sampling)]
+
+
+def read_xena_matrix(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
+    """Read a matrix of a UCSC Xena hub: features in rows, samples in columns."""
+    return read_matrix(replace(source, orientation=source.orientation or "features_in_rows"), sampling)
+
+
+@dataclass(slots=True)
+class _Plan:
+    """Which column is what."""
+
+    in_rows: bool
+    id: int
+    numbers: list[int]
+    info: list[int] = field(default_factory=list)
+    ignored: list[int] = field(default_factory=list)
+
+
+def read_layout(
+    source: Source, layout: Layout, sampling: Sampling | None, columns: Sequence[int] | None = None
+) -> RawTable:
+    """Read a matrix whose first lines are known; only of `columns` where they are given."""
+    is_profile = profile_test(sampling)
+    drops = Drops()
+    plan = _plan(source, layout, sampling, is_profile, drops, columns)
+    names = [layout.header[i] for i in plan.numbers]
+    cells = _cells(source, layout, plan)
+    keep = _kept_rows(source, layout, plan, cells.ids, drops)
+    raw = RawTable("matrix", source, source.modality, decimals=cells.decimals, drops=drops)
+    raw.rows_in, raw.columns_in = len(cells.ids), len(layout.header)
+    if cells.n_sentinels:
+        raw.warnings.append(f"{cells.n_sentinels:,} cells hold {' or '.join(source.missing)} and were read as missing")
+    if sampling is None:
+        profiles, lines = (names, None) if plan.in_rows else (cells.ids, cells.lines)
+        _refuse_mixed(layout, profiles, matches(profiles, source.drop), is_profile, lines)
+    if not keep.all():
+        cells.keep(np.flatnonzero(keep).tolist(), in_rows=plan.in_rows)
+    raw.ids, raw.features = (names, cells.ids) if plan.in_rows else (cells.ids, names)
+    raw.values = np.ascontiguousarray(cells.values)
+    if plan.in_rows:
+        raw.feature_info = _frame("raw_feature", cells.ids, cells.info)
+    else:
+        raw.profile_info = _frame("raw_id", cells.ids, cells.info)
+    if bool(np.isnan(raw.values).all()):
+        raise SourceError(
+            source.path, "no cell holds a number", expected="a matrix of numbers", run="name another file or format"
+        )
+    return raw
+
+
+def selected(source: Source, names: Sequence[str], drops: Drops, *, what: str) -> list[bool]:
+    """Return which features the source's ``select`` and ``drop`` keep, and count those they leave out.
+
+    Raises
+    ------
+    SourceError
+        If ``select`` finds none.
+    """
+    chosen = matches(names, source.select) if source.select else set(names)
+    if not chosen:
+        close = ", ".join(repr(n) for n in nearest(source.select[0], names[:5000]))
+        raise SourceError(
+            source.path,
+            f"select {list(source.select)} finds none of {len(names)} {what}",
+            expected=f"names or patterns that find some, e.g. {close}",
+            run="mend select: in the study file",
+        )
+    dropped = matches(names, source.drop) if source.drop else set()
+    drops.add("not selected", [n for n in names if n not in chosen])
+    drops.add("dropped by the study file", [n for n in names if n in chosen and n in dropped])
+    return [n in chosen and n not in dropped for n in names]
+
+
+def _plan(
+    source: Source,
+    layout: Layout,
+    sampling: Sampling | None,
+    is_profile: Callable[[str], bool],
+    drops: Drops,
+    columns: Sequence[int] | None,
+) -> _Plan:
+    header = layout.header
+    at = layout.index(source.id) if source.id is not None else 0
+    others = [i for i in (range(len(header)) if columns is None else columns) if i != at]
+    if not others:
+        raise SourceError(source.path, "there is only the id column: 0 samples", expected="columns of numbers")
+    if source.orientation is not None:
+        in_rows = source.orientation == "features_in_rows"
+    else:
+        rows = [row[at] for row in layout.rows if at < len(row)]
+        in_rows = features_in_rows(layout, rows, [header[i] for i in others], sampling, is_profile)
+    text = {i for i in others if layout.is_text(i)}
+    if len(text) == len(others):
+        found = (
+            f"no column holds numbers; the first rows have {layout.rows[0][others[0]]!r} under {header[others[0]]!r}"
+        )
+        raise SourceError(source.path, found, expected="a matrix of numbers", run="name another file or format")
+    if in_rows:
+        return _plan_rows(source, layout, at, others, text, is_profile)
+    drops.add("unnamed column", [f"column {i + 1}" for i in others if not header[i] and i not in text])
+    named = [i for i in others if i not in text and header[i]]
+    asked = matches(header, source.drop)
+    drops.add("text column", [header[i] for i in sorted(text) if header[i] not in asked])
+    drops.add("dropped by the study file", [header[i] for i in sorted(text) if header[i] in asked])
+    kept = selected(source, [header[i] for i in named], drops, what="columns")
+    numbers = [i for i, keep in zip(named, kept, strict=True) if keep]
+    _refuse_duplicates(layout, numbers)
+    info = [i for i in sorted(text) if header[i] not in asked]
+    left = {at, *numbers, *info}
+    return _Plan(in_rows, at, numbers, info, [i for i in range(len(header)) if i not in left])
+
+
+def _plan_rows(
+    source: Source, layout: Layout, at: int, others: list[int], text: set[int], is_profile: Callable[[str], bool]
+) -> _Plan:
+    """Tell sample columns from columns about the features, which come first."""
+    header = layout.header
+    sure = [i for i in others if is_profile(header[i])]
+    if sure:
+        leading = {i for i in others if i < sure[0]}
+        numbers = [i for i in others if i not in leading and i not in text]
+    else:
+        last = max(text, default=-1)
+        numbers = [i for i in others if i > last and header[i]]
+    dropped = matches([header[i] for i in others], source.drop)
+    numbers = [i for i in numbers if header[i] not in dropped or is_profile(header[i])]
+    if not numbers:
+        raise SourceError(source.path, "no column is a sample: 0 samples", expected="sample ids in the header")
+    taken = set(numbers)
+    info = [i for i in others if i not in taken and header[i] not in dropped]
+    return _Plan(True, at, numbers, info, [i for i in others if i not in taken and header[i] in dropped])
+
+
+@dataclass(slots=True)
+class _Cells:
+    """What the cells hold: ids of the rows, further columns, values with profiles in rows, the line of each row."""
+
+    ids: list[str]
+    info: dict[str, list[str | None]]
+    values: NDArray[np.float32]
+    lines: list[int]
+    decimals: int | None
+    n_sentinels: int = 0
+
+    def keep(self, rows: list[int], *, in_rows: bool) -> None:
+        """Keep these rows of the file only."""
+        self.values = self.values[:, rows] if in_rows else self.values[rows]
+        self.ids = [self.ids[r] for r in rows]
+        self.info = {name: [cells[r] for r in rows] for name, cells in self.info.items()}
+
+
+def _cells(source: Source, layout: Layout, plan: _Plan) -> _Cells:
+    left = sorted([plan.id, *plan.info, *plan.ignored])
+    names = _distinct([layout.header[i] or f"column_{i + 1}" for i in plan.info])
+    if left == list(range(len(left))):
+        found = read_numbers(layout, len(left), plan.numbers, missing=source.missing, turn=plan.in_rows)
+        info: dict[str, list[str | None]] = {
+            name: [t or None for t in found.texts[i]] for name, i in zip(names, plan.info, strict=True)
+        }
+        return _Cells(found.texts[plan.id], info, found.values, found.lines, found.decimals, found.n_sentinels)
+    frame = read_texts(layout, [plan.id, *plan.info, *plan.numbers])
+    cells = frame.select(str(i) for i in plan.numbers)
+    values = to_float(layout, cells, source.missing).to_numpy()
+    return _Cells(
+        frame.get_column(str(plan.id)).fill_null("").to_list(),
+        {name: frame.get_column(str(i)).to_list() for name, i in zip(names, plan.info, strict=True)},
+        np.ascontiguousarray(values.T if plan.in_rows else values, np.float32),
+        list(range(layout.skip + 1, layout.skip + 1 + frame.height)),
+        decimals_of(cell for row in cells.head(20).iter_rows() for cell in row[:200] if cell),
+    )
+
+
+def _kept_rows(source: Source, layout: Layout, plan: _Plan, ids: list[str], drops: Drops) -> NDArray[np.bool_]:
+    named = np.array([bool(name) for name in ids], bool)
+    drops.add("row without an id", [], count=int((~named).sum()))
+    if plan.in_rows:
+        chosen = (
+            selected(source, [name for name in ids if name], drops, what="rows")
+            if source.select or source.drop
+            else None
+        )
+        if chosen is not None:
+            named[named] = chosen
+    else:
+        dropped = {name for name in matches(ids, source.drop) if name in source.drop}
+        drops.add("dropped by the study file", sorted(dropped))
+        named &= np.array([name not in dropped for name in ids], bool)
+    if not named.any():
+        raise SourceError(layout.path, "no row is left: 0 samples", expected="rows with an id")
+    return named
+
+
+def _refuse_duplicates(layout: Layout, numbers: list[int]) -> None:
+    names = [layout.header[i] for i in numbers]
+    for name, positions in duplicates(names).items():
+        places = " and ".join(str(numbers[p] + 1) for p in positions[:3])
+        raise SourceError(
+            layout.path,
+            f"the feature {name!r} comes {len(positions)} times, in columns {places}",
+            line=1,
+            expected="one column for each feature",
+            run=f"rename or take out one of them, or leave both out with drop: [{name!r}] in the study file",
+        )
+
+
+def _refuse_mixed(
+    layout: Layout,
+    profiles: Sequence[str],
+    outside: set[str],
+    is_profile: Callable[[str], bool],
+    lines: list[int] | None,
+) -> None:
+    kinds = [is_profile(name) for name in profiles]
+    wrong = [i for i, sure in enumerate(kinds) if not sure and profiles[i] and profiles[i] not in outside]
+    if not any(kinds) or not wrong:
+        return
+    name = profiles[wrong[0]]
+    raise SourceError(
+        layout.path,
+        f"mixed ids: {len(wrong)} of {len(profiles)} samples have no barcode, the first is {name!r}",
+        line=lines[wrong[0]] if lines is not None else 1,
+        column=name if lines is None else None,
+        expected="barcodes such as TCGA-XX-XXXX-01A everywhere, or nowhere",
+        run=f"leave them out with drop: [{name!r}] in the study file, or give study.samples a table of all ids",
+    )
+
+
+def _distinct(names: list[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    result = []
+    for name in names:
+        seen[name] += 1
+        result.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return result
+
+
+def _frame(first: str, ids: list[str], info: dict[str, list[str | None]]) -> pl.DataFrame | None:
+    if not info:
+        return None
+    return pl.DataFrame({first: ids, **{n: c for n, c in info.items() if n != first}}, strict=False)

@@ -1,0 +1,333 @@
+"""From delimited text to a float32 matrix, fast and in little memory.
+
+A matrix of 20,000 columns is slow for every parser of tables, since each column costs something in each chunk. Here a
+chunk of lines is checked to have as many cells in every line as the header, freed of its leading text columns, and
+parsed as one column whose cells end with the delimiter. Decompression goes on meanwhile in another thread.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from omicstore.errors import SourceError
+from omicstore.readers.bytestream import line_chunks
+from omicstore.readers.delimited import MISSING, is_number, wrong_width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from omicstore.readers.delimited import Layout
+
+__all__ = ["Numbers", "decimals_of", "read_numbers", "to_float"]
+
+#: Bytes of text that are parsed at once.
+CHUNK = 8 << 20
+
+#: Cells of each chunk whose decimals are counted.
+SAMPLE = 2_000
+
+LINE_FEED = 10
+
+
+@dataclass(slots=True)
+class Numbers:
+    """A matrix as a file has it, rows by columns.
+
+    Attributes
+    ----------
+    texts
+        The leading text columns, by column.
+    values
+        (rows, columns) or, turned, (columns, rows) float32, C order; NaN where a cell is missing.
+    lines
+        The 1-based line of each row.
+    decimals
+        The most decimals seen in a sample of the cells; None where all are missing.
+    n_sentinels
+        How many cells hold a number that the study file says to stand for a missing value.
+    """
+
+    texts: list[list[str]]
+    values: NDArray[np.float32]
+    lines: list[int]
+    decimals: int | None
+    n_sentinels: int
+
+
+def read_numbers(
+    layout: Layout, n_text: int, keep: Sequence[int] | None = None, *, missing: Sequence[str] = (), turn: bool = False
+) -> Numbers:
+    """Read a table whose first `n_text` columns are text and whose others are numbers.
+
+    Parameters
+    ----------
+    layout
+        Of the file.
+    n_text
+        How many columns at the left are text; at least one.
+    keep
+        Positions of the number columns to keep, in this order; all where absent.
+    missing
+        Tokens that stand for a missing value, beside the usual ones. One that is a number means the numbers of `sentinels`.
+    turn
+        Give columns by rows.
+
+    Raises
+    ------
+    SourceError
+        If a cell is no number or infinite, or a line has not as many cells as the header; names line and column.
+    """
+    reader = _Reader(layout, n_text, keep, missing)
+    blocks: list[NDArray[np.float32]] = []
+    for chunk in line_chunks(layout.path, CHUNK):
+        block = reader.chunk(chunk)
+        if len(block):
+            blocks.append(block)
+    values = _turned(blocks) if turn else _joined(blocks)
+    return Numbers(reader.texts, values, reader.lines, reader.decimals, reader.n_sentinels)
+
+
+def _joined(blocks: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    if len(blocks) == 1:
+        return np.ascontiguousarray(blocks.pop())
+    values = np.empty((sum(map(len, blocks)), blocks[0].shape[1]), np.float32)
+    start = 0
+    while blocks:  # each block is let go as soon as it is copied
+        block = blocks.pop(0)
+        values[start : start + len(block)] = block
+        start += len(block)
+    return values
+
+
+def _turned(blocks: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    values = np.empty((blocks[0].shape[1], sum(map(len, blocks))), np.float32)
+    start = 0
+    while blocks:
+        block = blocks.pop(0)
+        for left in range(0, block.shape[1], 64):  # tiles that stay in the cache
+            values[left : left + 64, start : start + len(block)] = block[:, left : left + 64].T
+        start += len(block)
+    return values
+
+
+class _Reader:
+    """What has been read of a file so far."""
+
+    def __init__(self, layout: Layout, n_text: int, keep: Sequence[int] | None, missing: Sequence[str]) -> None:
+        self.layout, self.n_text = layout, n_text
+        self.texts: list[list[str]] = [[] for _ in range(n_text)]
+        self.lines: list[int] = []
+        self.decimals: int | None = None
+        self.line = 0
+        self.width = len(layout.header) - n_text
+        self.cut = layout.delimiter.encode()
+        self.field = re.compile(rb'(?:"((?:[^"\n]|"")*)"|([^%b\n]*))(?:%b|(?=\n))' % (self.cut, self.cut))
+        self.picked = None
+        if keep is not None and list(keep) != list(range(n_text, len(layout.header))):
+            self.picked = np.array(keep, np.int64) - n_text
+        self.tokens = [*MISSING, *missing] if any(not is_number(token) for token in missing) else None
+        self.sentinels = sentinels(missing)
+        self.n_sentinels = 0
+
+    def chunk(self, chunk: bytes) -> NDArray[np.float32]:
+        """Parse whole lines to (rows, kept columns)."""
+        if self.layout.crlf:
+            chunk = chunk.replace(b"\r\n", b"\n")
+        rows, lines = self._rows(chunk)
+        if not rows:
+            return np.empty((0, 0), np.float32)
+        cells = self.cut.join(rows) + self.cut
+        self._count_decimals(cells)
+        flat = self._parse(cells)
+        if flat is None or len(flat) != len(rows) * self.width:
+            raise self._blame(rows, lines)
+        block = flat.reshape(len(rows), self.width)
+        if np.isinf(block).any():
+            raise self._blame(rows, lines)
+        for low, high in self.sentinels:
+            stands = (block >= low) & (block <= high)
+            self.n_sentinels += int(np.count_nonzero(stands))
+            block[stands] = np.nan
+        self.lines += lines
+        return block if self.picked is None else block[:, self.picked]
+
+    def _rows(self, chunk: bytes) -> tuple[list[memoryview], list[int]]:
+        """Return the number cells of each line of a chunk, and the lines' numbers; keeps their texts."""
+        buffer = np.frombuffer(chunk, np.uint8)
+        cut = self.cut[0]
+        is_cut = buffer == cut
+        view = memoryview(chunk)
+        rows, lines = [], []
+        start = 0
+        for end in np.flatnonzero(buffer == LINE_FEED).tolist():
+            self.line += 1
+            if self.line > self.layout.skip and end > start:
+                at = start
+                for texts in self.texts:
+                    match = self.field.match(chunk, at)
+                    if match is None:
+                        break
+                    texts.append(_text(match))
+                    at = match.end()
+                cells = int(np.count_nonzero(is_cut[at:end])) + 1
+                if chunk[at - 1] != cut:
+                    raise wrong_width(self.layout, self.line, int(np.count_nonzero(is_cut[start:end])) + 1)
+                if cells != self.width:
+                    raise wrong_width(self.layout, self.line, cells + self.n_text)
+                rows.append(view[at:end])
+                lines.append(self.line)
+            start = end + 1
+        return rows, lines
+
+    def _parse(self, cells: bytes) -> NDArray[np.float32] | None:
+        flat = _floats(cells, self.layout.delimiter, self.tokens)
+        if flat is None and self.tokens is None:  # most matrices have no tokens, and looking for them takes time
+            self.tokens = list(MISSING)
+            flat = _floats(cells, self.layout.delimiter, self.tokens)
+        if flat is None:
+            trimmed = re.sub(rb"[ ]+(?=%b)" % self.cut, b"", cells)
+            trimmed = re.sub(rb"(?<=%b)[ ]+" % self.cut, b"", trimmed).lstrip(b" ")
+            flat = _floats(trimmed, self.layout.delimiter, self.tokens)
+        return flat
+
+    def _count_decimals(self, cells: bytes) -> None:
+        sample = cells[: SAMPLE * 12].split(self.cut)[:-1][:SAMPLE]
+        seen = decimals_of(cell.decode("latin-1") for cell in sample)
+        if seen is not None:
+            self.decimals = max(self.decimals or 0, seen)
+
+    def _blame(self, rows: list[memoryview], lines: list[int]) -> SourceError:
+        """Find the first bad cell of a chunk, cell by cell."""
+        for row, line in zip(rows, lines, strict=True):
+            for position, cell in enumerate(bytes(row).split(self.cut)):
+                text = cell.decode("utf-8", "replace").strip().strip('"').strip()
+                if not text or text in (self.tokens or MISSING):
+                    continue
+                if not is_number(text) or not np.isfinite(np.float32(text)) and "n" not in text.lower()[:2]:
+                    return bad_cell(self.layout, line, self.n_text + position, text)
+        return bad_cell(self.layout, lines[0], self.n_text, bytes(rows[0])[:40].decode("latin-1"))  # pragma: no cover
+
+
+def bad_cell(layout: Layout, line: int, column: int, text: str) -> SourceError:
+    """Return the error of a cell that is no finite number."""
+    shown = text if len(text) <= 40 else text[:37] + "..."
+    infinite = is_number(text)
+    return SourceError(
+        layout.path,
+        f"{shown!r} is {'infinite' if infinite else 'no number'}",
+        line=line,
+        column=layout.header[column] or column + 1,
+        expected="a finite number, an empty cell or NA",
+        run=f"mend the cell, or, if it stands for a missing value, add missing: [{text!r}] to this source in the study file",
+    )
+
+
+def to_float(
+    layout: Layout, frame: pl.DataFrame, missing: Sequence[str] = (), lines: Sequence[int] | None = None
+) -> pl.DataFrame:
+    """Turn columns of strings, named by their position, to Float32 with NaN where missing.
+
+    `lines` are those of the rows in the file, for the message; the first ones after the header where absent.
+
+    Raises
+    ------
+    SourceError
+        If a cell is no finite number; names line and column.
+    """
+    tokens = [*MISSING, *(token for token in missing if not is_number(token))]
+    cleaned = frame.with_columns(pl.when(~pl.all().is_in(tokens)).then(pl.all()))
+    numbers = cleaned.with_columns(pl.all().cast(pl.Float32, strict=False))
+    wrong = (numbers.null_count() - cleaned.null_count()).row(0)
+    infinite = numbers.select(pl.all().is_infinite().any()).row(0)
+    bad = [i for i, (n, inf) in enumerate(zip(wrong, infinite, strict=True)) if n or inf]
+    if bad:
+        places = []
+        for i in bad:
+            column, parsed = cleaned.to_series(i), numbers.to_series(i)
+            mask = (column.is_not_null() & parsed.is_null()) | parsed.is_infinite().fill_null(value=False)
+            row = int(mask.arg_max() or 0)
+            places.append((row, int(frame.columns[i]), column[row]))
+        row, position, text = min(places)
+        raise bad_cell(layout, lines[row] if lines is not None else layout.skip + 1 + row, position, text)
+    for low, high in sentinels(missing):
+        numbers = numbers.with_columns(pl.when(~pl.all().is_between(float(low), float(high))).then(pl.all()))
+    return numbers.with_columns(pl.all().fill_null(float("nan")))
+
+
+def sentinels(missing: Sequence[str]) -> list[tuple[np.float32, np.float32]]:
+    """Return, for each token that is a number, the range of numbers that it means.
+
+    A plain number means itself. One in scientific notation means whatever rounds to it at the digits it has: files
+    that say they write 1e-12 for missing are found to write 1.01E-12.
+
+    Examples
+    --------
+    >>> [(float(low), float(high)) for low, high in sentinels(["-9", "NA"])]
+    [(-9.0, -9.0)]
+    >>> low, high = sentinels(["1e-12"])[0]
+    >>> bool(low < 1.01e-12 < high)
+    True
+    """
+    found = []
+    for token in missing:
+        if is_number(token):
+            value = float(token)
+            mantissa, _, power = token.lower().partition("e")
+            digits = len(mantissa.partition(".")[2])
+            half = 0.5 * 10.0 ** (int(power) - digits) if power else 0.0
+            found.append((np.float32(value - half), np.float32(value + half)))
+    return found
+
+
+def decimals_of(cells: Iterable[str]) -> int | None:
+    """Return the most decimals that numbers are written with, powers of ten counted in.
+
+    Examples
+    --------
+    >>> decimals_of(["0.25", "-1.5e-03", "7", "NA"])
+    4
+    """
+    most: int | None = None
+    for cell in cells:
+        mantissa, _, power = cell.strip().lower().partition("e")
+        if not mantissa or not (mantissa[-1].isdigit() or mantissa[-1] == "."):
+            continue
+        digits = len(mantissa.partition(".")[2])
+        shift = int(power) if power.lstrip("+-").isdigit() else 0
+        most = max(most or 0, digits - shift)
+    return most
+
+
+def _text(match: re.Match[bytes]) -> str:
+    quoted, plain = match.groups()
+    raw = plain if quoted is None else quoted.replace(b'""', b'"')
+    try:
+        return str(raw, "utf-8").strip()
+    except UnicodeDecodeError:
+        return str(raw, "latin-1").strip()
+
+
+def _floats(cells: bytes, end: str, tokens: list[str] | None) -> NDArray[np.float32] | None:
+    try:
+        frame = pl.read_csv(
+            cells,
+            has_header=False,
+            schema={"v": pl.Float32},
+            separator="\x1f",
+            eol_char=end,
+            quote_char='"' if b'"' in cells else None,
+            null_values=tokens,
+        )
+    except pl.exceptions.ComputeError:
+        return None
+    column = frame.to_series()
+    if column.null_count():
+        column = column.fill_null(float("nan"))
+    return column.rechunk().to_numpy(writable=True)

@@ -1,0 +1,79 @@
+"""Pathology reports: a table with a text column and a column in which a barcode can be found."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from omicstore.errors import SourceError
+from omicstore.identifiers import find_barcode
+from omicstore.readers.delimited import read_texts, sniff
+from omicstore.readers.table import Drops, RawTable
+
+if TYPE_CHECKING:
+    from omicstore.sources import Sampling, Source
+
+__all__ = ["read_reports"]
+
+
+def read_reports(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
+    """Read the reports of a table.
+
+    Parameters
+    ----------
+    source
+        ``id`` names the column that holds the barcode, or a file name with it inside (the first column where absent),
+        ``text`` the column of the text (``text`` where absent).
+    sampling
+        For programmes without barcodes: ids that its pattern finds are taken as they are.
+
+    Returns
+    -------
+    list of RawTable
+        One, with the columns raw_id (the barcode), text and file (the id cell). Rows without a barcode and empty texts
+        are counted.
+    """
+    layout = sniff(source.path)
+    at = layout.index(source.id) if source.id is not None else 0
+    body = layout.index(source.text or "text")
+    frame = read_texts(layout, [at, body])
+    files, texts = frame.get_column(str(at)).to_list(), frame.get_column(str(body)).to_list()
+    ids = [_raw_id(name or "", sampling) for name in files]
+    drops = Drops()
+    drops.add("no barcode", [name or "" for name, found in zip(files, ids, strict=True) if found is None])
+    rows = [row for row in zip(ids, texts, files, strict=True) if row[0] is not None]
+    drops.add("empty text", [name or "" for _, text, name in rows if not text])
+    kept = [row for row in rows if row[1]]
+    if not kept:
+        raise SourceError(
+            source.path,
+            f"no row has a barcode in {layout.header[at]!r} and a text in {layout.header[body]!r}",
+            expected="barcodes such as TCGA-XX-XXXX, in the column or in a file name there",
+            run="mend id: and text: of this source in the study file",
+        )
+    schema = {"raw_id": pl.String, "text": pl.String, "file": pl.String}
+    table = pl.DataFrame(kept, schema=schema, orient="row")
+    return [
+        RawTable(
+            "report",
+            source,
+            source.modality,
+            frame=table,
+            rows_in=frame.height,
+            columns_in=len(layout.header),
+            drops=drops,
+        )
+    ]
+
+
+def _raw_id(name: str, sampling: Sampling | None) -> str | None:
+    barcode = find_barcode(name)
+    if barcode is not None:
+        return barcode.text
+    if sampling is None or not name:
+        return None
+    if sampling.pattern is not None and not re.search(sampling.pattern, name):
+        return None
+    return name
