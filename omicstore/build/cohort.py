@@ -14,6 +14,7 @@ from omicstore.harmonize.assay import Assay, Matrix, combine, to_assays
 from omicstore.harmonize.references import References
 from omicstore.modalities import MODALITIES
 from omicstore.readers import read
+from omicstore.readers.patches_h5 import read_slide
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,8 +104,25 @@ class _CohortBuild:
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Return the cohort's catalogue tables; called when the matrices have been written."""
-        raws = [(source_id, raw) for _, source_id, raw in sorted(self.tables_raw, key=lambda entry: entry[0])]
-        return tables.catalogue(raws, self.profiles, self.cohort, self.study, self.refs, self.ledger)
+        return tables.catalogue(self._raws(), self.profiles, self.cohort, self.study, self.refs, self.ledger)
+
+    def reports(self) -> pl.DataFrame:
+        """Return the cohort's pathology reports."""
+        return tables.reports(self._raws(), self.cohort, self.study, self.refs)
+
+    def patches(self) -> Iterator[pl.DataFrame]:
+        """Yield the patch features of one slide after the other."""
+        slides = tables.patches(self._raws(), self.cohort, self.study, self.refs)
+        for slide in slides.iter_rows(named=True):
+            yield read_slide(Path(slide["path"])).with_columns(
+                pl.lit(slide["slide_id"]).alias("slide_id"),
+                pl.lit(slide["sample_id"]).alias("sample_id"),
+                pl.lit(slide["encoder"]).alias("encoder"),
+            )
+
+    def _raws(self) -> list[tuple[str, RawTable]]:
+        """Return the tables with the ids of their sources, in the order of the study file."""
+        return [(source_id, raw) for _, source_id, raw in sorted(self.tables_raw, key=lambda entry: entry[0])]
 
     def _read(self, source: Source) -> list[RawTable]:
         return read(source, sampling=self.study.samples)

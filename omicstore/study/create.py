@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from omicstore.build.files import write_if_changed
-from omicstore.errors import MissingExtraError, OmicstoreError, UsageError
+from omicstore.errors import MissingExtraError, OmicstoreError, StudyError, UsageError
 from omicstore.paths import relative
 from omicstore.sources import load_study
 from omicstore.study.defaults import Defaults, choose_defaults
@@ -29,6 +29,7 @@ _HEADER = """\
 """
 
 _COMMENTS = {
+    "simulate": "The demo study: another seed gives another study, scale 2 gives twice the patients.",
     "study": "Which upstream file is what.",
     "split": "Whole sites go to one fold where there are enough of them, else whole patients, and no patient is split.",
     "train": "The model, what it reads, and the fold whose training rows it is fitted on.",
@@ -81,6 +82,13 @@ def _section(folder: Path, study_file: Path | None) -> tuple[dict[str, Any], Def
     if study_file is None:
         return {"dataset": folder.resolve().name, "cohorts": [], "sources": []}, Defaults.empty()
     study = load_study(study_file)
+    absent = [str(entry.path) for entry in (*study.sources, *study.references) if not entry.path.exists()]
+    if absent:
+        raise StudyError(
+            f"{len(absent)} files that {study_file} names are not there: {', '.join(absent[:5])}",
+            expected="paths relative to the study file",
+            run=f"correct them in {study_file}",
+        )
     section = yaml.safe_load(study_file.read_text(encoding="utf-8"))["study"]
     for entry in _paths(section):
         entry["path"] = relative((study_file.parent / entry["path"]).resolve(), folder.resolve())
@@ -100,7 +108,7 @@ def _paths(section: dict[str, Any]) -> Iterable[dict[str, Any]]:
 def dvc_yaml(*, simulated: bool = False) -> str:
     """Return the text of dvc.yaml; with the stage that makes the demo study's files in front if `simulated`."""
     here = resources.files("omicstore.study")
-    text = here.joinpath("dvc.yaml").read_text(encoding="utf-8")
+    text = here.joinpath("stages.yaml").read_text(encoding="utf-8")
     if simulated:
         stage = here.joinpath("simulate.yaml").read_text(encoding="utf-8")
         text = text.replace("stages:\n", f"stages:\n{stage}\n", 1)

@@ -85,7 +85,7 @@ def defaults_for(measured: list[Measured], *, has_outcome: bool) -> Defaults:
         "model": "aro",
         "preset": "small",
         "modalities": modalities,
-        "cohorts": cohorts,
+        "cohorts": [*cohorts],
         "fold": 0,
         "seed": 17,
     }
@@ -125,15 +125,14 @@ def _split(
     folds: int, n_sites: int, n_patients: int, cohorts: list[str], *, has_outcome: bool
 ) -> tuple[dict[str, Any], list[str]]:
     preserved = n_sites >= 2 * folds
-    why = [
-        f"{n_patients} patients of {n_sites} sites: {'sites are kept whole' if preserved else 'too few sites to keep whole'}."
-    ]
+    sites = "sites are kept whole" if preserved else "too few sites to keep them whole"
+    why = [f"{n_patients} patients of {n_sites} sites: {sites}."]
     section = {
         "name": "default",
         "strategy": "site_preserved_kfold" if preserved else "grouped_kfold",
         "k": folds,
         "seed": 17,
-        "cohorts": cohorts,
+        "cohorts": [*cohorts],
     }
     if has_outcome:
         section["endpoint"] = "OS"

@@ -1,0 +1,88 @@
+"""Who is in a study's matrices, from headers and id columns alone; no value is parsed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from omicstore.harmonize.samples import Sample, SampleMap
+from omicstore.modalities import MODALITIES
+from omicstore.readers.delimited import read_texts, sniff
+from omicstore.study.defaults import Measured, unit_of
+
+if TYPE_CHECKING:
+    from omicstore.readers.delimited import Layout
+    from omicstore.sources import Source, Study
+
+__all__ = ["measured_samples"]
+
+#: Sample types that a model is trained on where nothing else is said: what a query returns by default.
+DEFAULT_TYPES = ("primary", "cell_line")
+
+#: A column is the id column if most of the cells that are looked at say which sample they are.
+MOSTLY = 0.5
+
+
+def measured_samples(study: Study) -> list[Measured]:
+    """Return who has which modality in which unit: one entry per modality and unit.
+
+    Parameters
+    ----------
+    study
+        The study; its files are opened, and only ids are read.
+
+    Raises
+    ------
+    SourceError
+        If a file is not what the study says it is.
+    """
+    found: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for source in study.sources:
+        if (
+            source.modality is None
+            or MODALITIES[source.modality].kind != "matrix"
+            or source.cohort not in study.cohorts
+        ):
+            continue
+        samples = _samples(source, SampleMap(study, source.cohort))
+        kept = {s.sample_id for s in samples if s.sample_type in DEFAULT_TYPES}
+        key = (source.modality, unit_of(source.unit or ""))
+        found.setdefault(key, {}).setdefault(source.cohort, set()).update(kept)
+    return [
+        Measured(modality, unit, {cohort: frozenset(ids) for cohort, ids in by_cohort.items()})
+        for (modality, unit), by_cohort in sorted(found.items())
+    ]
+
+
+def _samples(source: Source, people: SampleMap) -> list[Sample]:
+    layout = sniff(source.path, two_headers=source.format.startswith("firehose"))
+    across = [sample for name in layout.header if (sample := _named(name, people, source))]
+    column = _id_column(layout, source, people)
+    # A rule that takes any id for a sample says nothing about which way round the file is; most files have ids in rows.
+    if source.orientation == "features_in_rows" or (column is None and across):
+        return across
+    if column is None or (len(across) > 1 and not _any_id_is_a_sample(people)):
+        return across
+    ids = read_texts(layout, [column]).to_series().drop_nulls().unique().to_list()
+    return [sample for name in ids if (sample := _named(name, people, source))]
+
+
+def _id_column(layout: Layout, source: Source, people: SampleMap) -> int | None:
+    if source.id is not None:
+        return layout.index(source.id)
+    if _any_id_is_a_sample(people):
+        return 0
+    for column, first in enumerate(layout.rows[0]):
+        if _named(first, people, source) is None:
+            continue
+        cells = [row[column] for row in layout.rows if column < len(row)]
+        if sum(_named(cell, people, source) is not None for cell in cells) > MOSTLY * len(cells):
+            return column
+    return None
+
+
+def _any_id_is_a_sample(people: SampleMap) -> bool:
+    return people.sample("no id of any programme") is not None
+
+
+def _named(text: str, people: SampleMap, source: Source) -> Sample | None:
+    return None if text in source.drop else people.sample(text)
