@@ -19,6 +19,7 @@ from omicstore.harmonize.features import (
     metabolite_axis,
     plain_axis,
     probe_axis,
+    probe_level_axis,
 )
 from omicstore.harmonize.probes import platform_name
 from omicstore.harmonize.samples import Sample, SampleMap, check_cohort
@@ -207,10 +208,11 @@ def _axes(raw: RawTable, modality: str, unit: Unit, refs: References) -> list[tu
     """Return modality, platform and axis of each assay that a source makes."""
     if modality == "meth_probe" or (modality == "meth" and holds_probes(raw)):
         platform = _array(raw, refs)
-        genes, probes = probe_axis(raw, platform, refs)
-        found: list[tuple[str, str | None, Found]] = [("meth", platform, genes)] if modality == "meth" else []
+        found: list[tuple[str, str | None, Found]] = []
+        if modality == "meth":
+            found.append(("meth", platform, probe_axis(raw, platform, refs)))
         if modality == "meth_probe" or raw.source.keep_probes:
-            found.append(("meth_probe", platform, probes))
+            found.append(("meth_probe", platform, probe_level_axis(raw, platform, refs)))
         return found
     if modality == "prot":
         axis = antibody_axis(raw, refs)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from omicstore.errors import SourceError
@@ -13,17 +14,27 @@ from omicstore.harmonize.antibodies import antibodies
 from omicstore.harmonize.axis import Axis, make_axis
 from omicstore.harmonize.genes import ALIAS, PREVIOUS, GeneResolver
 from omicstore.harmonize.metabolites import metabolites
-from omicstore.harmonize.probes import GROUPS, is_probe, is_snp_probe
+from omicstore.harmonize.probes import GROUPS, SNP_PREFIX, is_probe
 from omicstore.identifiers import is_ensembl_gene
 from omicstore.readers.table import Drops
+from omicstore.store.schema import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from omicstore.harmonize.references import References
+    from omicstore.harmonize.references import ProbeReference, References
     from omicstore.readers.table import RawTable
 
-__all__ = ["Found", "antibody_axis", "gene_axis", "holds_probes", "metabolite_axis", "plain_axis", "probe_axis"]
+__all__ = [
+    "Found",
+    "antibody_axis",
+    "gene_axis",
+    "holds_probes",
+    "metabolite_axis",
+    "plain_axis",
+    "probe_axis",
+    "probe_level_axis",
+]
 
 #: Rows at the end of count tables that are no genes.
 _SUMMARY = re.compile(r"(?:__.+|N_(?:unmapped|multimapping|noFeature|ambiguous)|\?)")
@@ -143,64 +154,63 @@ def _position(genes: GeneResolver, feature_id: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def probe_axis(raw: RawTable, platform: str, refs: References) -> tuple[Found, Found]:
-    """Map probes to genes.
+def probe_axis(raw: RawTable, platform: str, refs: References) -> Found:
+    """Map probes to genes: means over the probes that speak for each.
 
-    Returns
-    -------
-    genes
-        The axis of genes: means over the probes that speak for each.
-    probes
-        The axis of the probes themselves, without SNP probes and masked ones.
+    Raises
+    ------
+    SourceError
+        If no probe belongs to a gene.
     """
     reference = refs.probes(platform)
-    drops = Drops()
-    listed = pl.DataFrame(
-        {"probe_id": raw.features, "column": range(len(raw.features))}, schema_overrides={"column": pl.Int64}
-    )
-    snp = [is_snp_probe(name) for name in raw.features]
-    drops.add("SNP probe", listed.filter(pl.Series(snp)).get_column("probe_id").to_list())
-    listed = listed.filter(~pl.Series(snp, dtype=pl.Boolean))
-    if refs.masked:
-        listed = _dropping(listed, ~pl.col("probe_id").is_in(sorted(refs.masked)), "masked probe", drops)
-    probes = listed.join(reference.frame, on="probe_id", how="left", maintain_order="left")
-    own = _probe_level(probes, platform)
-    annotated = set(reference.frame.get_column("probe_id").to_list())
-    spread = _dropping(
-        probes,
-        pl.Series([p in annotated for p in probes.get_column("probe_id")], dtype=pl.Boolean),
-        "probe not in the reference",
-        drops,
-    )
+    probes, drops = _measuring(raw, reference, refs.masked)
+    probes = _dropping(probes, pl.col("annotated").is_not_null(), "probe not in the reference", drops)
     if reference.grouped:
-        spread = _dropping(spread, pl.col("gene_group").is_not_null(), "probe in no gene", drops)
-        spread = _dropping(spread, pl.col("gene_group").is_in(sorted(GROUPS)), "probe in the 3'UTR only", drops)
-    spread = _genes_of(spread, refs.genes, drops)
-    counts = spread.select("feature_id", "column")
-    names = dict(spread.select("feature_id", "symbol_found").iter_rows())
-    entrez = dict(spread.select("feature_id", "entrez_found").iter_rows())
-    if not counts.height:
+        probes = _dropping(probes, pl.col("gene_group").is_not_null(), "probe in no gene", drops)
+        probes = _dropping(probes, pl.col("gene_group").is_in(sorted(GROUPS)), "probe in the 3'UTR only", drops)
+    pairs = _genes_of(probes, refs.genes, drops)
+    if not pairs.height:
         raise SourceError(
             raw.source.path,
             f"none of its {len(raw.features)} probes belongs to a gene by the reference of {platform}",
             expected=f"probes of {platform}",
             run="correct platform: of the source, or the reference in study.references.probes",
         )
+    found = pairs.select("feature_id", "symbol_found", "entrez_found").unique("feature_id").iter_rows()
+    about = {feature_id: (symbol, entrez) for feature_id, symbol, entrez in found}
 
     def describe(feature_id: str, members: list[int]) -> dict[str, Any]:
+        symbol, entrez = about[feature_id]
         return {
-            "symbol": names[feature_id],
-            "entrez": entrez[feature_id],
+            "symbol": symbol,
+            "entrez": entrez,
             **_position(refs.genes, feature_id),
             "platform": platform,
             "n_probes": len(members),
         }
 
-    axis = make_axis(counts.get_column("feature_id").to_list(), counts.get_column("column").to_list(), "mean", describe)
-    probe_drops = Drops()
-    for reason in ("SNP probe", "masked probe"):
-        probe_drops.add(reason, drops.examples.get(reason, []), count=drops.counts.get(reason, 0))
-    return Found(axis, drops), Found(own, probe_drops)
+    ids, columns = pairs.get_column("feature_id").to_list(), pairs.get_column("column").to_list()
+    return Found(make_axis(ids, columns, "mean", describe), drops)
+
+
+def probe_level_axis(raw: RawTable, platform: str, refs: References) -> Found:
+    """Take the probes themselves, without SNP probes and masked ones."""
+    probes, drops = _measuring(raw, refs.probes(platform), refs.masked)
+    probes = probes.sort("probe_id")
+    frame = FEATURES.conform(probes.rename({"probe_id": "feature_id"}).with_columns(platform=pl.lit(platform)))
+    columns = probes.get_column("column").to_numpy().astype(np.intp)
+    return Found(Axis(frame, columns, np.arange(columns.size), "mean"), drops)
+
+
+def _measuring(raw: RawTable, reference: ProbeReference, masked: frozenset[str]) -> tuple[pl.DataFrame, Drops]:
+    """Return the probes that measure methylation, with their annotation and their column in the source."""
+    drops = Drops()
+    probes = pl.DataFrame({"probe_id": raw.features}).with_columns(column=pl.int_range(pl.len(), dtype=pl.Int64))
+    probes = _dropping(probes, ~pl.col("probe_id").str.starts_with(SNP_PREFIX), "SNP probe", drops)
+    if masked:
+        probes = _dropping(probes, ~pl.col("probe_id").is_in(sorted(masked)), "masked probe", drops)
+    annotation = reference.frame.with_columns(annotated=pl.lit(1))
+    return probes.join(annotation, on="probe_id", how="left", maintain_order="left"), drops
 
 
 def _dropping(frame: pl.DataFrame, keep: pl.Expr | pl.Series, reason: str, drops: Drops) -> pl.DataFrame:
@@ -231,18 +241,6 @@ def _genes_of(probes: pl.DataFrame, genes: GeneResolver, drops: Drops) -> pl.Dat
     drops.add("gene of the probe unknown", lost.filter(named).get_column("probe_id").to_list())
     drops.add("probe in no gene", lost.filter(~named).get_column("probe_id").to_list())
     return joined.filter(pl.col("feature_id").is_not_null())
-
-
-def _probe_level(probes: pl.DataFrame, platform: str) -> Axis:
-    about = {
-        row[0]: row[1:] for row in probes.select("probe_id", "symbol", "entrez", "chromosome", "start").iter_rows()
-    }
-
-    def describe(probe: str, _: list[int]) -> dict[str, Any]:
-        symbol, entrez, chromosome, start = about[probe]
-        return {"symbol": symbol, "entrez": entrez, "chromosome": chromosome, "start": start, "platform": platform}
-
-    return make_axis(probes.get_column("probe_id").to_list(), probes.get_column("column").to_list(), "mean", describe)
 
 
 def antibody_axis(raw: RawTable, refs: References) -> Found:

@@ -115,6 +115,8 @@ def test_arrays_told_apart_by_size_and_share() -> None:
     assert platform_of(ids[:20_000], {"hm450": hm450}) == "hm450"
     assert platform_of(ids[:25_000], {}) == "hm27"
     assert platform_of([], {}) is None
+    # a 27k file without a 27k reference
+    assert platform_of([*ids[:9400], *(f"cg9{i:07d}" for i in range(600))], {"hm450": hm450}) == "hm27"
 
 
 @settings(deadline=None, max_examples=50)

@@ -168,7 +168,8 @@ def test_blca_catalogue(real) -> None:
     outcomes = out["outcomes"]
     assert set(outcomes.get_column("patient_id")) <= set(patients.get_column("patient_id"))
     assert set(outcomes.get_column("endpoint")) == {"OS", "DSS", "DFI", "PFI"}
-    assert outcomes.filter(pl.col("endpoint") == "OS").get_column("source").unique().to_list() == ["TCGA-CDR.csv.gz"]
+    from_cdr = outcomes.get_column("source") == "TCGA-CDR.csv.gz"
+    assert from_cdr.mean() > 0.98
     assert outcomes.get_column("time_days").min() >= 0
 
 
@@ -200,7 +201,7 @@ def test_ccle_lines_are_their_own_patients(real) -> None:
     prot = real.matrix("ccle", "CCLE_RPPA_20181003.csv.gz", "CCLE")
     assert (metab.values.shape[0], prot.values.shape[0]) == (928, 899)
     assert len(set(metab.rows["sample_id"]) & set(prot.rows["sample_id"])) == 888
-    assert prot.features.filter(pl.col("quality") == "caution").height == 69
+    assert prot.features.filter(pl.col("quality") == "caution").height == 75
     patients = real.catalogue("ccle", "CCLE", [metab.profiles, prot.profiles])["patients"]
     assert patients.height == 939
     assert patients.filter(pl.col("patient_id") == "DMS53_LUNG").get_column("tissue").to_list() == ["LUNG"]
