@@ -17,15 +17,15 @@ import polars as pl
 
 from omicstore.errors import SourceError, nearest
 from omicstore.readers.bytestream import AGAIN, pieces, read_bytes
+from omicstore.readers.cells import MISSING, is_number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-__all__ = ["MISSING", "Layout", "duplicates", "is_number", "matches", "read_texts", "sniff"]
+    from numpy.typing import NDArray
 
-#: What stands for a missing number, beside an empty cell; `nan` in any case is a number to the parser.
-MISSING: tuple[str, ...] = ("NA", "N/A", "#N/A", "n/a", "NULL", "null", "None", "[Not Available]", "[Not Applicable]")
+__all__ = ["Layout", "duplicates", "line_of", "matches", "read_texts", "sniff", "wrong_width"]
 
 #: Delimiters that are looked for. Not `|`: gene ids hold it.
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon"}
@@ -135,15 +135,6 @@ def split(line: str, delimiter: str) -> list[str]:
     return next(csv.reader([line], delimiter=delimiter), [""])
 
 
-def is_number(text: str) -> bool:
-    """Whether a cell is a number as the parser takes it."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return "_" not in text
-
-
 def matches(names: Sequence[str], wanted: Sequence[str]) -> set[str]:
     """Return which `names` are wanted: by name, or, where an entry is no name, as a pattern that is searched.
 
@@ -222,26 +213,37 @@ def read_texts(layout: Layout, columns: Sequence[int] | None = None) -> pl.DataF
     return stripped.with_columns(pl.when(pl.all() != "").then(pl.all()))
 
 
-def _check_widths(data: bytes, layout: Layout) -> None:
+def line_of(layout: Layout, row: int) -> int:
+    """Return the 1-based line of the file on which a row starts; reads the file again, so for messages only."""
+    data = read_bytes(layout.path)
+    starts, _ = _records(data, layout)
+    return data.count(b"\n", 0, int(starts[row])) + 1
+
+
+def _records(data: bytes, layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where each row starts and how many cells it has; a line feed in quotes starts none."""
     buffer = np.frombuffer(data, np.uint8)
-    outside: np.ndarray | bool = True
+    breaks, cuts = buffer == ord("\n"), buffer == ord(layout.delimiter)
     if layout.delimiter != "\t" and b'"' in data:
         quotes = np.cumsum(buffer == ord('"'), dtype=np.uint8)  # wraps, which keeps its last bit
         outside = (quotes & 1) == 0
-    ends = np.flatnonzero((buffer == ord("\n")) & outside)
-    cuts = np.flatnonzero((buffer == ord(layout.delimiter)) & outside)
+        breaks, cuts = breaks & outside, cuts & outside
+    ends = np.flatnonzero(breaks)
     if not data.endswith(b"\n"):
         ends = np.append(ends, len(data))
-    upto = np.searchsorted(cuts, ends)
-    widths = np.diff(upto, prepend=0) + 1
+    widths = np.diff(np.searchsorted(np.flatnonzero(cuts), ends), prepend=0) + 1
     starts = np.concatenate([[0], ends[:-1] + 1])
-    blank = ends - starts <= int(layout.crlf)
-    wrong = np.flatnonzero((widths != len(layout.header)) & ~blank)
-    wrong = wrong[wrong >= layout.skip]
+    full = ends - starts > int(layout.crlf)
+    full[: layout.skip] = False
+    return starts[full], widths[full]
+
+
+def _check_widths(data: bytes, layout: Layout) -> None:
+    starts, widths = _records(data, layout)
+    wrong = np.flatnonzero(widths != len(layout.header))
     if len(wrong):
-        row = int(wrong[0])
-        line = data.count(b"\n", 0, int(starts[row])) + 1
-        raise wrong_width(layout, line, int(widths[row]))
+        line = data.count(b"\n", 0, int(starts[wrong[0]])) + 1
+        raise wrong_width(layout, line, int(widths[wrong[0]]))
 
 
 def wrong_width(layout: Layout, line: int, cells: int) -> SourceError:

@@ -16,9 +16,10 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import SourceError
+from omicstore.readers.cells import decimals_of
 from omicstore.readers.delimited import read_texts, sniff
 from omicstore.readers.matrix import read_layout, selected
-from omicstore.readers.numbers import decimals_of, to_float
+from omicstore.readers.numbers import to_float
 from omicstore.readers.table import Drops, RawTable
 from omicstore.units import parse_unit
 
@@ -97,7 +98,6 @@ def _repeated_rows(source: Source, layout: Layout) -> RawTable:
     kept = selected(source, [names[i] for i in features], drops, what="columns")
     features = [i for i, keep in zip(features, kept, strict=True) if keep]
     cells = text[rows].select(str(i) for i in features)
-    lines = [layout.skip + 1 + row for row in rows]
     sample = [cell for row in cells.head(5).iter_rows() for cell in row if cell]
     ids = [_REPEAT.sub("", name or "") for name in text.to_series(0)[rows].to_list()]
     return RawTable(
@@ -106,7 +106,7 @@ def _repeated_rows(source: Source, layout: Layout) -> RawTable:
         source.modality,
         ids=ids,
         features=[names[i] for i in features],
-        values=np.ascontiguousarray(to_float(layout, cells, source.missing, lines=lines).to_numpy(), np.float32),
+        values=np.ascontiguousarray(to_float(layout, cells, source.missing, rows=rows).to_numpy(), np.float32),
         profile_info=pl.DataFrame({"raw_id": ids, **{names[i]: text.to_series(i)[rows] for i in info if i != at}}),
         decimals=decimals_of(sample),
         rows_in=text.height,

@@ -14,8 +14,9 @@ import polars as pl
 
 from omicstore.errors import SourceError, nearest
 from omicstore.readers.axes import features_in_rows, profile_test
-from omicstore.readers.delimited import duplicates, matches, read_texts, sniff
-from omicstore.readers.numbers import decimals_of, read_numbers, to_float
+from omicstore.readers.cells import decimals_of
+from omicstore.readers.delimited import duplicates, line_of, matches, read_texts, sniff
+from omicstore.readers.numbers import read_numbers, to_float
 from omicstore.readers.table import Drops, RawTable
 
 if TYPE_CHECKING:
@@ -78,8 +79,7 @@ def read_layout(
     if cells.n_sentinels:
         raw.warnings.append(f"{cells.n_sentinels:,} cells hold {' or '.join(source.missing)} and were read as missing")
     if sampling is None:
-        profiles, lines = (names, None) if plan.in_rows else (cells.ids, cells.lines)
-        _refuse_mixed(layout, profiles, matches(profiles, source.drop), is_profile, lines)
+        _refuse_mixed(source, layout, plan, cells, is_profile)
     if not keep.all():
         cells.keep(np.flatnonzero(keep).tolist(), in_rows=plan.in_rows)
     raw.ids, raw.features = (names, cells.ids) if plan.in_rows else (cells.ids, names)
@@ -153,8 +153,8 @@ def _plan(
     numbers = [i for i, keep in zip(named, kept, strict=True) if keep]
     _refuse_duplicates(layout, numbers)
     info = [i for i in sorted(text) if header[i] not in asked]
-    left = {at, *numbers, *info}
-    return _Plan(in_rows, at, numbers, info, [i for i in range(len(header)) if i not in left])
+    ignored = [i for i in others if not header[i] or (i in text and i not in info)]
+    return _Plan(in_rows, at, numbers, info, ignored)
 
 
 def _plan_rows(
@@ -175,7 +175,8 @@ def _plan_rows(
         raise SourceError(source.path, "no column is a sample: 0 samples", expected="sample ids in the header")
     taken = set(numbers)
     info = [i for i in others if i not in taken and header[i] not in dropped]
-    return _Plan(True, at, numbers, info, [i for i in others if i not in taken and header[i] in dropped])
+    ignored = [i for i in range(len(header)) if i != at and i not in taken and i not in info]
+    return _Plan(in_rows=True, id=at, numbers=numbers, info=info, ignored=ignored)
 
 
 @dataclass(slots=True)
@@ -185,7 +186,7 @@ class _Cells:
     ids: list[str]
     info: dict[str, list[str | None]]
     values: NDArray[np.float32]
-    lines: list[int]
+    lines: list[int] | None
     decimals: int | None
     n_sentinels: int = 0
 
@@ -212,29 +213,25 @@ def _cells(source: Source, layout: Layout, plan: _Plan) -> _Cells:
         frame.get_column(str(plan.id)).fill_null("").to_list(),
         {name: frame.get_column(str(i)).to_list() for name, i in zip(names, plan.info, strict=True)},
         np.ascontiguousarray(values.T if plan.in_rows else values, np.float32),
-        list(range(layout.skip + 1, layout.skip + 1 + frame.height)),
+        None,
         decimals_of(cell for row in cells.head(20).iter_rows() for cell in row[:200] if cell),
     )
 
 
 def _kept_rows(source: Source, layout: Layout, plan: _Plan, ids: list[str], drops: Drops) -> NDArray[np.bool_]:
-    named = np.array([bool(name) for name in ids], bool)
-    drops.add("row without an id", [], count=int((~named).sum()))
-    if plan.in_rows:
-        chosen = (
-            selected(source, [name for name in ids if name], drops, what="rows")
-            if source.select or source.drop
-            else None
-        )
-        if chosen is not None:
-            named[named] = chosen
-    else:
-        dropped = {name for name in matches(ids, source.drop) if name in source.drop}
-        drops.add("dropped by the study file", sorted(dropped))
-        named &= np.array([name not in dropped for name in ids], bool)
-    if not named.any():
+    kept = np.array([bool(name) for name in ids], bool)
+    drops.add("row without an id", [], count=int((~kept).sum()))
+    if not plan.in_rows:  # rows are samples, and only their names drop them: patterns are for features
+        dropped = set(source.drop)
+        drops.add("dropped by the study file", [name for name in ids if name in dropped])
+        kept &= np.array([name not in dropped for name in ids], bool)
+    elif source.select or source.drop:
+        columns = set(layout.header)
+        rows_only = replace(source, drop=tuple(entry for entry in source.drop if entry not in columns))
+        kept[kept] = selected(rows_only, [name for name in ids if name], drops, what="rows")
+    if not kept.any():
         raise SourceError(layout.path, "no row is left: 0 samples", expected="rows with an id")
-    return named
+    return kept
 
 
 def _refuse_duplicates(layout: Layout, numbers: list[int]) -> None:
@@ -251,24 +248,23 @@ def _refuse_duplicates(layout: Layout, numbers: list[int]) -> None:
 
 
 def _refuse_mixed(
-    layout: Layout,
-    profiles: Sequence[str],
-    outside: set[str],
-    is_profile: Callable[[str], bool],
-    lines: list[int] | None,
+    source: Source, layout: Layout, plan: _Plan, cells: _Cells, is_profile: Callable[[str], bool]
 ) -> None:
-    kinds = [is_profile(name) for name in profiles]
-    wrong = [i for i, sure in enumerate(kinds) if not sure and profiles[i] and profiles[i] not in outside]
-    if not any(kinds) or not wrong:
+    profiles = [layout.header[i] for i in plan.numbers] if plan.in_rows else cells.ids
+    sure = [is_profile(name) for name in profiles]
+    wrong = [i for i, yes in enumerate(sure) if not yes and profiles[i] and profiles[i] not in source.drop]
+    if not any(sure) or not wrong:
         return
     name = profiles[wrong[0]]
+    line = 1
+    if not plan.in_rows:
+        line = cells.lines[wrong[0]] if cells.lines is not None else line_of(layout, wrong[0])
     raise SourceError(
         layout.path,
         f"mixed ids: {len(wrong)} of {len(profiles)} samples have no barcode, the first is {name!r}",
-        line=lines[wrong[0]] if lines is not None else 1,
-        column=name if lines is None else None,
-        expected="barcodes such as TCGA-XX-XXXX-01A everywhere, or nowhere",
-        run=f"leave them out with drop: [{name!r}] in the study file, or give study.samples a table of all ids",
+        line=line,
+        expected="a barcode such as TCGA-XX-XXXX-01A for every sample, or for none",
+        run=f"leave it out with drop: [{name!r}] in the study file, or give study.samples a table of all ids",
     )
 
 

@@ -11,10 +11,11 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import SourceError
+from omicstore.readers.cells import decimals_of
 from omicstore.readers.clinical import TextTable, label_table, number, outcome_table
 from omicstore.readers.delimited import duplicates, read_texts, sniff
 from omicstore.readers.matrix import selected
-from omicstore.readers.numbers import decimals_of, to_float
+from omicstore.readers.numbers import to_float
 from omicstore.readers.table import Drops, RawTable
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTabl
     for name, places in duplicates(features).items():
         raise SourceError(
             source.path,
-            f"the feature {name + suffix!r} comes twice, in columns {columns[places[0]] + 1} and {columns[places[1]] + 1}",
+            f"the feature {name + suffix!r} comes twice, in columns "
+            f"{columns[places[0]] + 1} and {columns[places[1]] + 1}",
             line=1,
             expected="one column for each feature",
             run="take out one of them",

@@ -14,18 +14,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from omicstore.errors import SourceError
 from omicstore.readers.bytestream import line_chunks
-from omicstore.readers.delimited import MISSING, is_number, wrong_width
+from omicstore.readers.cells import MISSING, bad_cell, decimals_of, is_finite, is_number, sentinels
+from omicstore.readers.delimited import line_of, wrong_width
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from omicstore.errors import SourceError
     from omicstore.readers.delimited import Layout
 
-__all__ = ["Numbers", "decimals_of", "read_numbers", "to_float"]
+__all__ = ["Numbers", "read_numbers", "to_float"]
 
 #: Bytes of text that are parsed at once.
 CHUNK = 8 << 20
@@ -75,7 +76,8 @@ def read_numbers(
     keep
         Positions of the number columns to keep, in this order; all where absent.
     missing
-        Tokens that stand for a missing value, beside the usual ones. One that is a number means the numbers of `sentinels`.
+        Tokens that stand for a missing value, beside the usual ones. For one that is a number see
+        `sentinels`.
     turn
         Give columns by rows.
 
@@ -210,31 +212,17 @@ class _Reader:
                 text = cell.decode("utf-8", "replace").strip().strip('"').strip()
                 if not text or text in (self.tokens or MISSING):
                     continue
-                if not is_number(text) or not np.isfinite(np.float32(text)) and "n" not in text.lower()[:2]:
+                if not is_finite(text):
                     return bad_cell(self.layout, line, self.n_text + position, text)
         return bad_cell(self.layout, lines[0], self.n_text, bytes(rows[0])[:40].decode("latin-1"))  # pragma: no cover
 
 
-def bad_cell(layout: Layout, line: int, column: int, text: str) -> SourceError:
-    """Return the error of a cell that is no finite number."""
-    shown = text if len(text) <= 40 else text[:37] + "..."
-    infinite = is_number(text)
-    return SourceError(
-        layout.path,
-        f"{shown!r} is {'infinite' if infinite else 'no number'}",
-        line=line,
-        column=layout.header[column] or column + 1,
-        expected="a finite number, an empty cell or NA",
-        run=f"mend the cell, or, if it stands for a missing value, add missing: [{text!r}] to this source in the study file",
-    )
-
-
 def to_float(
-    layout: Layout, frame: pl.DataFrame, missing: Sequence[str] = (), lines: Sequence[int] | None = None
+    layout: Layout, frame: pl.DataFrame, missing: Sequence[str] = (), rows: Sequence[int] | None = None
 ) -> pl.DataFrame:
-    """Turn columns of strings, named by their position, to Float32 with NaN where missing.
+    """Turn columns of strings, as `read_texts` gives them, to Float32 with NaN where missing.
 
-    `lines` are those of the rows in the file, for the message; the first ones after the header where absent.
+    `rows` says which rows of the file these are, where not all.
 
     Raises
     ------
@@ -246,63 +234,19 @@ def to_float(
     numbers = cleaned.with_columns(pl.all().cast(pl.Float32, strict=False))
     wrong = (numbers.null_count() - cleaned.null_count()).row(0)
     infinite = numbers.select(pl.all().is_infinite().any()).row(0)
-    bad = [i for i, (n, inf) in enumerate(zip(wrong, infinite, strict=True)) if n or inf]
-    if bad:
-        places = []
-        for i in bad:
-            column, parsed = cleaned.to_series(i), numbers.to_series(i)
-            mask = (column.is_not_null() & parsed.is_null()) | parsed.is_infinite().fill_null(value=False)
-            row = int(mask.arg_max() or 0)
-            places.append((row, int(frame.columns[i]), column[row]))
-        row, position, text = min(places)
-        raise bad_cell(layout, lines[row] if lines is not None else layout.skip + 1 + row, position, text)
+    places = []
+    for i in range(len(wrong)):
+        if wrong[i] or infinite[i]:
+            text, parsed = cleaned.to_series(i), numbers.to_series(i)
+            bad = (text.is_not_null() & parsed.is_null()) | parsed.is_infinite().fill_null(value=False)
+            row = bad.arg_max() or 0
+            places.append((row, int(frame.columns[i]), text[row]))
+    if places:
+        row, position, found = min(places)
+        raise bad_cell(layout, line_of(layout, row if rows is None else rows[row]), position, found)
     for low, high in sentinels(missing):
         numbers = numbers.with_columns(pl.when(~pl.all().is_between(float(low), float(high))).then(pl.all()))
     return numbers.with_columns(pl.all().fill_null(float("nan")))
-
-
-def sentinels(missing: Sequence[str]) -> list[tuple[np.float32, np.float32]]:
-    """Return, for each token that is a number, the range of numbers that it means.
-
-    A plain number means itself. One in scientific notation means whatever rounds to it at the digits it has: files
-    that say they write 1e-12 for missing are found to write 1.01E-12.
-
-    Examples
-    --------
-    >>> [(float(low), float(high)) for low, high in sentinels(["-9", "NA"])]
-    [(-9.0, -9.0)]
-    >>> low, high = sentinels(["1e-12"])[0]
-    >>> bool(low < 1.01e-12 < high)
-    True
-    """
-    found = []
-    for token in missing:
-        if is_number(token):
-            value = float(token)
-            mantissa, _, power = token.lower().partition("e")
-            digits = len(mantissa.partition(".")[2])
-            half = 0.5 * 10.0 ** (int(power) - digits) if power else 0.0
-            found.append((np.float32(value - half), np.float32(value + half)))
-    return found
-
-
-def decimals_of(cells: Iterable[str]) -> int | None:
-    """Return the most decimals that numbers are written with, powers of ten counted in.
-
-    Examples
-    --------
-    >>> decimals_of(["0.25", "-1.5e-03", "7", "NA"])
-    4
-    """
-    most: int | None = None
-    for cell in cells:
-        mantissa, _, power = cell.strip().lower().partition("e")
-        if not mantissa or not (mantissa[-1].isdigit() or mantissa[-1] == "."):
-            continue
-        digits = len(mantissa.partition(".")[2])
-        shift = int(power) if power.lstrip("+-").isdigit() else 0
-        most = max(most or 0, digits - shift)
-    return most
 
 
 def _text(match: re.Match[bytes]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from omicstore.errors import SourceError, UnknownNameError
-from omicstore.readers.delimited import Layout, read_texts, sniff
+from omicstore.readers.delimited import Layout, line_of, read_texts, sniff
 
 if TYPE_CHECKING:
     from omicstore.sources import Reference
@@ -61,7 +61,7 @@ _INTEGERS = ("start", "end")
 
 
 def read_reference(reference: Reference) -> pl.DataFrame:
-    """Read a reference table.
+    r"""Read a reference table.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def read_reference(reference: Reference) -> pl.DataFrame:
     >>> from pathlib import Path; import tempfile
     >>> from omicstore.sources import Reference
     >>> path = Path(tempfile.mkdtemp()) / "tss.csv"
-    >>> _ = path.write_text("TSS Code,Source Site,Disease type\\nNA,UNC,Uterine Carcinosarcoma\\n")
+    >>> _ = path.write_text("TSS Code,Source Site,Disease type\nNA,UNC,Uterine Carcinosarcoma\n")
     >>> read_reference(Reference("sites", path, "tcga-tss"))["code"].to_list()
     ['NA']
     """
@@ -116,7 +116,7 @@ def _with_site_na(layout: Layout, frame: pl.DataFrame) -> pl.DataFrame:
         raise SourceError(
             layout.path,
             f"{len(empty)} sites have no code; one of them may be the site 'NA', read as missing",
-            line=layout.skip + 1 + empty[0],
+            line=line_of(layout, empty[0]),
             column="code",
             expected="a code of two characters in every row",
             run="write the table again with 'NA' kept as text (pandas: keep_default_na=False)",
@@ -146,7 +146,7 @@ def _integer(layout: Layout, frame: pl.DataFrame, name: str) -> pl.Series:
         raise SourceError(
             layout.path,
             f"{column[row]!r} is no position",
-            line=layout.skip + 1 + row,
+            line=line_of(layout, row),
             column=name,
             expected="a whole number",
             run="mend the cell or leave it empty",

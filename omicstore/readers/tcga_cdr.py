@@ -63,8 +63,8 @@ def read_outcomes(source: Source, sampling: Sampling | None = None) -> list[RawT
     outcome = outcome_table(source, live, endpoints, [pl.col(ID).alias("raw_id"), cohort])
     outcome.rows_in = table.frame.height
     outcome.drops.add("redacted", table.frame.filter(redacted).get_column(ID).to_list())
-    size = {"rows_in": table.frame.height, "columns_in": len(layout.header)}
-    return [RawTable("clinical", source, frame=clinical, **size), outcome]
+    rows_in, columns_in = table.frame.height, len(layout.header)
+    return [RawTable("clinical", source, frame=clinical, rows_in=rows_in, columns_in=columns_in), outcome]
 
 
 def _redacted(table: TextTable) -> pl.Expr:
