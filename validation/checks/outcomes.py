@@ -1,0 +1,111 @@
+"""Follow-up and labels."""
+
+from __future__ import annotations
+
+from validation.rules import Between, Check, OneOf, Unique
+
+__all__ = ["OUTCOMES"]
+
+_NONE = "no outcomes in the store"
+
+OUTCOMES: tuple[Check, ...] = (
+    Check(
+        "outcome-unique",
+        "error",
+        "outcomes",
+        "a patient has one row per endpoint",
+        "Two follow-ups of one patient would both count.",
+        "Build the cohort again.",
+        Unique(("cohort", "patient_id", "endpoint")),
+        shown=("time_days", "event", "source"),
+        absent=_NONE,
+    ),
+    Check(
+        "outcome-time",
+        "error",
+        "outcomes",
+        "times are not negative",
+        "An event before the diagnosis: a date or a sign is wrong.",
+        "Look the patient up in the source, and leave the row out there.",
+        Between("time_days", low=0.0),
+        shown=("endpoint", "time_days", "source"),
+        absent=_NONE,
+    ),
+    Check(
+        "outcome-time-zero",
+        "warning",
+        "outcomes",
+        "times are over 0",
+        "The patient was lost on the day of the diagnosis.",
+        "Nothing need be done: the row is kept in the store and left out of fitting.",
+        Between("time_not_negative", low=0.0, strict=True),
+        shown=("endpoint", "time_days", "event", "source"),
+        absent=_NONE,
+    ),
+    Check(
+        "outcome-event",
+        "error",
+        "outcomes",
+        "an event is 0 or 1",
+        "Something else was read as the event: 1 means that it happened, 0 that follow-up ended before.",
+        "Look at the column of the source; a censorship flag is the opposite of an event.",
+        OneOf("event", (0, 1)),
+        shown=("endpoint", "event", "source"),
+        absent=_NONE,
+    ),
+    Check(
+        "outcome-complete",
+        "warning",
+        "outcomes",
+        "an outcome has both a time and an event",
+        "Half of the follow-up is missing.",
+        "Nothing need be done: the row is left out of fitting.",
+        OneOf("complete"),
+        shown=("endpoint", "time_days", "event", "source"),
+        absent=_NONE,
+    ),
+    Check(
+        "outcome-endpoint",
+        "warning",
+        "outcomes",
+        "endpoints are OS, DSS, PFI or DFI",
+        "No model or report asks for this endpoint.",
+        "Look at the source.",
+        OneOf("endpoint", ("OS", "DSS", "PFI", "DFI")),
+        shown=("endpoint", "source"),
+        absent=_NONE,
+    ),
+    Check(
+        "outcome-sources-agree",
+        "warning",
+        "outcomes",
+        "the sources of an outcome agree",
+        "Two files give different follow-up; the one with precedence was taken.",
+        "Nothing need be done if the files are of different dates. The order in params.yaml decides.",
+        OneOf("sources_agree"),
+        shown=("endpoint", "time_days", "event", "source", "disagrees"),
+        absent=_NONE,
+    ),
+    Check(
+        "outcome-vital-status",
+        "warning",
+        "outcomes",
+        "overall survival and vital status agree",
+        "One table says that the patient died, the other that they live.",
+        "Files of different dates can disagree; the newer one should come first in params.yaml.",
+        OneOf("vital_status_agrees"),
+        shown=("event", "vital_status", "source"),
+        absent="no patient has both overall survival and a vital status",
+    ),
+    Check(
+        "label-one-value",
+        "warning",
+        "labels",
+        "a patient or sample has one label per task",
+        "Two sources give different labels.",
+        "Leave one of them out of labels: in params.yaml.",
+        Between("n_labels", high=1),
+        shown=("sample_id", "task", "label", "source"),
+        absent="no labels in the store",
+    ),
+)
