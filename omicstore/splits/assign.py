@@ -11,7 +11,7 @@ import polars as pl
 from omicstore.errors import SplitError
 from omicstore.splits.identity import Groups, groups_of
 from omicstore.splits.problem import build_problem, digest
-from omicstore.splits.solve import greedy, integer_programme
+from omicstore.splits.solve import greedy, sites_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,11 +99,13 @@ def assign(samples: pl.DataFrame, strata: pl.DataFrame, group_of: Mapping[str, s
             run=f"{'set split.strategy: grouped_kfold, or ' if whole_sites else ''}lower split.k, in params.yaml",
         )
     assigned = Assigned(fold_of={})
+    sited = {block_of[p] for p in samples.drop_nulls("site")["patient_id"].to_list()}
     for cohorts in _linked(samples, block_of):
         own = samples.filter(pl.col("cohort").is_in(cohorts))
         problem = build_problem(own, strata.filter(pl.col("cohort").is_in(cohorts)), block_of, spec)
         if whole_sites:
-            solution = integer_programme(problem, node_limit=spec.node_limit, time_limit_s=spec.time_limit_s)
+            has_site = np.array([b in sited for b in problem.blocks])
+            solution = sites_first(problem, has_site, node_limit=spec.node_limit, time_limit_s=spec.time_limit_s)
         else:
             solution = greedy(problem)
         # Each set has its largest block in fold 0: turned by the seed, so that not all of them pile up there.

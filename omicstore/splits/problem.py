@@ -72,6 +72,13 @@ class Problem:
         np.add.at(held, folds, self.counts)
         return held
 
+    def only(self, chosen: NDArray[np.bool_]) -> Problem:
+        """Return the problem of some of the blocks alone, with their own fair shares."""
+        counts = self.counts[chosen]
+        blocks = tuple(b for b, c in zip(self.blocks, chosen, strict=True) if c)
+        wanted = self.wanted & ((counts > 0).sum(axis=0) >= self.k)
+        return Problem(blocks, counts, self.weights, wanted, self.dims, self.k)
+
     def cost(self, folds: NDArray[np.int64]) -> float:
         """Return the objective: per dimension the mean deviation plus the worst shortfall, relative to the fair share.
 

@@ -13,13 +13,16 @@ from omicstore.splits.problem import ABSENT, Problem
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Solution", "greedy", "integer_programme"]
+__all__ = ["Solution", "greedy", "integer_programme", "polished", "sites_first"]
 
 #: What scipy.optimize.milp returns as status where a limit of time (not of nodes) was met.
 _TIME_LIMIT = 1
 
 #: Costs that differ by less are equal.
 _TOLERANCE = 1e-9
+
+#: The fold of a block that has none yet.
+OPEN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Solution:
     folds
         (n_blocks,) int.
     solver
-        ``milp``, ``greedy`` or ``one block per fold``: what found it.
+        What found it: ``milp``, ``greedy`` (or the one, then the other) or ``one block per fold``.
     objective
         `Problem.cost` of it.
     bound
@@ -57,19 +60,49 @@ class Solution:
 def greedy(problem: Problem) -> Solution:
     """Put each block, the largest first, into the fold that has least of what the block holds."""
     n_blocks = len(problem.blocks)
-    folds = np.arange(n_blocks, dtype=np.int64) % problem.k
     if n_blocks <= problem.k:
+        folds = np.arange(n_blocks, dtype=np.int64)
         return Solution(folds, "one block per fold", problem.cost(folds))
+    folds = _filled(problem, np.full(n_blocks, OPEN))
+    return Solution(folds, "greedy", problem.cost(folds))
+
+
+def sites_first(problem: Problem, has_site: NDArray[np.bool_], *, node_limit: int, time_limit_s: float) -> Solution:
+    """Place the blocks with a site by the integer programme and then, one by one, the people without.
+
+    Hundreds of single people would make the programme large and the answer no better.
+
+    Raises
+    ------
+    SplitError
+        As `integer_programme` does.
+    """
+    if not has_site.any():
+        return greedy(problem)
+    found = integer_programme(problem.only(has_site), node_limit=node_limit, time_limit_s=time_limit_s)
+    if has_site.all():
+        return found
+    folds = np.full(len(problem.blocks), OPEN)
+    folds[has_site] = found.folds
+    folds = _filled(problem, folds)
+    return Solution(folds, f"{found.solver}, then greedy", problem.cost(folds), nodes=found.nodes)
+
+
+def _filled(problem: Problem, folds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return `folds` with every open block put, in the order of the blocks, where it fits best."""
+    folds, placed = folds.copy(), folds != OPEN
+    held = np.zeros((problem.k, len(problem.dims)))
+    np.add.at(held, folds[placed], problem.counts[placed])
     # Squares, so that of two folds the emptier one is always the better place.
     price = problem.scale / np.maximum(problem.targets, 1.0)
-    held = np.zeros((problem.k, len(problem.dims)))
     absent = np.where(problem.wanted, ABSENT, 0.0)
-    for i, counts in enumerate(problem.counts):
+    for i in np.flatnonzero(~placed):
+        counts = problem.counts[i]
         added = ((2.0 * held + counts) * counts) @ price - ((held == 0) & (counts > 0)) @ absent
         # Rounded, so that what differs by the order of a sum alone is a tie, and goes to the first fold.
         folds[i] = int(np.argmin(np.round(added, 9)))
         held[folds[i]] += counts
-    return Solution(folds, "greedy", problem.cost(folds))
+    return folds
 
 
 def polished(problem: Problem, folds: NDArray[np.int64]) -> NDArray[np.int64]:

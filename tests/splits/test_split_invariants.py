@@ -126,7 +126,8 @@ def test_site_preserved_folds_are_as_even_as_many_small_sites_allow(seed):
     assert split is not None
     largest = catalogue.patients["site"].value_counts()["count"].max()
     sizes = [e["parts"]["test"]["n_patients"] for e in split.body["per_fold"]]
-    assert max(sizes) - min(sizes) <= max(4, largest - 20)
+    unavoidable = largest - (60 - largest) / 2  # the largest site has a fold of its own, two folds share the rest
+    assert max(sizes) - min(sizes) <= max(5, unavoidable + 3)
 
 
 @pytest.mark.parametrize("strategy", ["grouped_kfold", "site_preserved_kfold"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from omicstore.errors import SplitError
 from omicstore.splits.problem import Problem
-from omicstore.splits.solve import greedy, integer_programme, polished
+from omicstore.splits.solve import greedy, integer_programme, polished, sites_first
 
 
 def make_problem(counts, k=3, wanted=None) -> Problem:
@@ -77,3 +77,12 @@ def test_a_limit_of_time_is_a_refusal_and_not_another_answer():
     problem = make_problem(rng.integers(1, 60, (40, 6)), k=5)
     with pytest.raises(SplitError, match=r"within 0\.001 s\. Expected 10000 nodes .* lower split\.node_limit"):
         integer_programme(problem, node_limit=10_000, time_limit_s=0.001)
+
+
+def test_people_without_a_site_fill_up_what_the_sites_left_uneven():
+    problem = make_problem([(30, 3), (20, 2), (20, 2), *[(1, 0)] * 20])
+    has_site = problem.counts[:, 0] > 1
+    found = sites_first(problem, has_site, node_limit=10, time_limit_s=60)
+    assert problem.loads(found.folds)[:, 0].tolist() == [30, 30, 30]
+    assert found.solver == "one block per fold, then greedy"
+    assert sites_first(problem, ~has_site & has_site, node_limit=10, time_limit_s=60).solver == "greedy"
