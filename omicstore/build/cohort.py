@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from omicstore.build.files import write_if_changed
 from omicstore.build.plan import Planned, load_plan
 from omicstore.build.provenance import Ledger
@@ -14,12 +16,10 @@ from omicstore.harmonize.assay import Assay, Matrix, combine, to_assays
 from omicstore.harmonize.references import References
 from omicstore.modalities import MODALITIES
 from omicstore.readers import read
-from omicstore.readers.patches_h5 import read_slide
+from omicstore.readers.patches_h5 import iter_patches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import polars as pl
 
     from omicstore.readers.table import RawTable
     from omicstore.sources import Source
@@ -114,10 +114,9 @@ class _CohortBuild:
         """Yield the patch features of one slide after the other."""
         slides = tables.patches(self._raws(), self.cohort, self.study, self.refs)
         for slide in slides.iter_rows(named=True):
-            yield read_slide(Path(slide["path"])).with_columns(
+            yield pl.concat(iter_patches(Path(slide["path"]))).with_columns(
                 pl.lit(slide["slide_id"]).alias("slide_id"),
                 pl.lit(slide["sample_id"]).alias("sample_id"),
-                pl.lit(slide["encoder"]).alias("encoder"),
             )
 
     def _raws(self) -> list[tuple[str, RawTable]]:

@@ -99,10 +99,12 @@ def load_plan(root: Path, cohort: str) -> Planned:
         hashes[file] = found
         return file
 
-    sources = tuple(
-        Source(path=located(s), **{k: tuple(v) if isinstance(v, list) else v for k, v in s.items()})
-        for s in body["sources"]
-    )
+    def source(entry: dict[str, Any]) -> Source:
+        file = located(entry)
+        values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+        return Source(path=file, **values)
+
+    sources = tuple(source(s) for s in body["sources"])
     references = tuple(Reference(path=located(r), **r) for r in body["references"])
     samples = body["samples"]
     if samples is not None and samples.get("path"):

@@ -15,7 +15,7 @@ from omicstore.build.files import write_if_changed
 from omicstore.errors import MissingExtraError, OmicstoreError, StudyError, UsageError
 from omicstore.paths import relative
 from omicstore.sources import load_study
-from omicstore.study.defaults import Defaults, choose_defaults
+from omicstore.study.defaults import Defaults, choose_defaults, defaults_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,9 +80,10 @@ def create_study(folder: Path, study_file: Path | None) -> Defaults:
 
 def _section(folder: Path, study_file: Path | None) -> tuple[dict[str, Any], Defaults]:
     if study_file is None:
-        return {"dataset": folder.resolve().name, "cohorts": [], "sources": []}, Defaults.empty()
+        return {"dataset": folder.resolve().name, "cohorts": [], "sources": []}, defaults_for([], has_outcome=False)
     study = load_study(study_file)
-    absent = [str(entry.path) for entry in (*study.sources, *study.references) if not entry.path.exists()]
+    paths = [s.path for s in study.sources] + [r.path for r in study.references]
+    absent = [str(path) for path in paths if not path.exists()]
     if absent:
         raise StudyError(
             f"{len(absent)} files that {study_file} names are not there: {', '.join(absent[:5])}",

@@ -93,9 +93,8 @@ def defaults_for(measured: list[Measured], *, has_outcome: bool) -> Defaults:
     defaults.reasons["train"] = (
         [f"{shared}, the most of any two modalities in one unit."] if len(modalities) > 1 else []
     )
-    source, target = (modalities + modalities)[:2]
     defaults.sections["evaluate"] = {
-        "impute": {"from": source, "to": target} if source != target else None,
+        "impute": {"from": modalities[0], "to": modalities[1]} if len(modalities) > 1 else None,
         "survival": {"endpoint": "OS"} if has_outcome else {"not_applicable": "no source brings follow-up"},
         "bootstrap": 1000,
     }
