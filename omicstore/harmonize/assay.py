@@ -22,6 +22,7 @@ from omicstore.harmonize.features import (
     probe_level_axis,
 )
 from omicstore.harmonize.probes import platform_name
+from omicstore.harmonize.ranges import check_range
 from omicstore.harmonize.samples import Sample, SampleMap, check_cohort
 from omicstore.readers.table import Drops
 from omicstore.store.schema import PROFILES
@@ -152,6 +153,7 @@ def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source
         raise SourceError(source.path, "there are 0 features in it", expected="at least one feature")
     sample_drops = Drops()
     rows, samples = SampleMap(study, cohort).resolve(raw.ids, source, sample_drops)
+    check_range(raw, unit)
     warnings = check_cohort(samples, cohort, refs.sites, source)
     empty = _empty_rows(raw.values)
     sample_drops.add("no value measured", [raw.ids[r] for r in rows if r in empty])
@@ -163,7 +165,7 @@ def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source
 
     assays = []
     for name, platform, found in _axes(raw, modality, unit, refs):
-        values = aggregate(raw.values, picked, found.axis, unit, raw.decimals, where=(source, raw.ids, raw.features))
+        values = aggregate(raw.values, picked, found.axis, unit, raw.decimals)
         drops = Drops()
         drops.update(sample_drops)
         drops.update(found.drops)

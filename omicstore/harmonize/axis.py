@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from omicstore.errors import SourceError
 from omicstore.store.schema import FEATURES
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from omicstore.sources import Source
     from omicstore.units import Unit
 
 __all__ = ["Axis", "aggregate", "make_axis"]
@@ -88,40 +86,32 @@ def aggregate(
     axis: Axis,
     unit: Unit,
     decimals: int | None,
-    *,
-    where: tuple[Source, Sequence[str], Sequence[str]],
 ) -> NDArray[np.float32]:
     """Convert a source matrix to the stored unit and to the features of an axis.
 
     Parameters
     ----------
     values
-        (profiles, source columns) float32, in the source's unit; left as it is.
+        (profiles, source columns) float32, in the source's unit and range; left as it is.
     rows
         The profiles to take, in the order wanted.
     axis
         The features.
     unit, decimals
         Of the source.
-    where
-        The source, its raw ids and its raw features, for errors.
 
     Returns
     -------
     ndarray
         (len(rows), features) float32, C order, in the stored unit, with one bit pattern for NaN.
-
-    Raises
-    ------
-    SourceError
-        If a value is infinite or outside the range of the unit; names the profile and the feature.
     """
     out = np.empty((rows.size, axis.starts.size), dtype=np.float32)
     step = max(1, BLOCK // max(1, values.shape[1]))
     for start in range(0, rows.size, step):
         part = rows[start : start + step]
         linear = unit.to_linear(values[part], decimals)
-        _check_range(linear, values, part, unit, where)
+        if unit.base.low is not None:
+            np.clip(linear, unit.base.low, unit.base.high, out=linear)  # what rounding alone put outside
         target = out[start : start + step]
         if axis.columns.size == axis.starts.size:
             np.take(linear, axis.columns, axis=1, out=target, mode="clip")
@@ -153,46 +143,3 @@ def _mean(linear: NDArray[np.float32], axis: Axis, out: NDArray[np.float32]) -> 
     sums = np.add.reduceat(spread, axis.starts, axis=1, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         np.divide(sums, counts, out=out, casting="same_kind")
-
-
-def _check_range(
-    linear: NDArray[np.float32],
-    values: NDArray[np.float32],
-    rows: NDArray[np.intp],
-    unit: Unit,
-    where: tuple[Source, Sequence[str], Sequence[str]],
-) -> None:
-    from omicstore.units import TOLERANCE
-
-    if not linear.size:
-        return
-    low, high = unit.base.low, unit.base.high
-    floor = -np.inf if low is None else low
-    ceiling = np.inf if high is None else high
-    # fmin and fmax pass over NaN
-    smallest, largest = float(np.fmin.reduce(linear, axis=None)), float(np.fmax.reduce(linear, axis=None))
-    if smallest >= floor and largest <= ceiling and np.isfinite(largest) and np.isfinite(smallest):
-        return
-    bad = np.isinf(linear) | (linear < floor - TOLERANCE) | (linear > ceiling + TOLERANCE)
-    if not bad.any():
-        np.clip(linear, low, high, out=linear)
-        return
-    row, column = (int(i[0]) for i in np.nonzero(bad))
-    source, ids, features = where
-    profile, raw = ids[rows[row]], float(values[rows[row], column])
-    found = f"profile {profile!r}, feature {features[column]!r}: {raw:g} cannot be {unit.text}"
-    if unit.log is not None:
-        found += f" (it would be {float(linear[row, column]):.3g} {unit.stored})"
-    more = int(bad.sum()) - 1
-    if more:
-        found += f"; so are {more} other values near it"
-    raise SourceError(source.path, found, expected=_range_text(unit), run="correct the unit of the source, or the file")
-
-
-def _range_text(unit: Unit) -> str:
-    low, high = unit.base.low, unit.base.high
-    if low is None:
-        return f"finite values of {unit.stored}"
-    if high is None:
-        return f"finite values of {unit.stored} of at least {low:g}"
-    return f"values of {unit.stored} in [{low:g}, {high:g}]"

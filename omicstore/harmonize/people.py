@@ -54,12 +54,17 @@ class Members:
 
     def __init__(self, study: Study, cohort: str, refs: References, profiles: pl.DataFrame) -> None:
         self.cohort, self._map, self._sites = cohort, SampleMap(study, cohort), refs.sites
+        self._found: dict[str, Sample | None] = {}
         self.patients = set(profiles.get_column("patient_id").to_list())
         self._by_sample: dict[str, str] = dict(profiles.select("sample_id", "patient_id").unique().iter_rows())
 
     def find(self, raw_id: str) -> Sample | None:
         """Return who a raw id means: by the grammar of ids, or as a sample or patient of the study."""
-        raw_id = raw_id.strip()
+        if raw_id not in self._found:
+            self._found[raw_id] = self._find(raw_id.strip())
+        return self._found[raw_id]
+
+    def _find(self, raw_id: str) -> Sample | None:
         if (sample := self._map.sample(raw_id)) is not None:
             return sample
         if raw_id in self._by_sample:

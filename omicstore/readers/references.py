@@ -59,6 +59,9 @@ COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
 
 _INTEGERS = ("start", "end")
 
+#: The array maker's own name of a probe's gene; it stands in where the table found no current symbol.
+_MAKERS_SYMBOL = "symbol_methylmix"
+
 
 def read_reference(reference: Reference) -> pl.DataFrame:
     r"""Read a reference table.
@@ -91,7 +94,11 @@ def read_reference(reference: Reference) -> pl.DataFrame:
         raise UnknownNameError("reference format", reference.format, COLUMNS)
     layout = sniff(reference.path)
     found = {name: _position(layout, reference.format, names) for name, names in COLUMNS[reference.format].items()}
-    frame = read_texts(layout, [i for i in found.values() if i is not None])
+    makers = layout.header.index(_MAKERS_SYMBOL) if _MAKERS_SYMBOL in layout.header else None
+    frame = read_texts(layout, [i for i in (*found.values(), makers) if i is not None])
+    if reference.format == "probe-table" and makers is not None:
+        symbol = str(found["symbol"])
+        frame = frame.with_columns(pl.coalesce(symbol, str(makers)).alias(symbol))
     frame = frame.select(
         (pl.col(str(i)) if i is not None else pl.lit(None, dtype=pl.String)).alias(name) for name, i in found.items()
     )

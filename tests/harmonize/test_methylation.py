@@ -9,7 +9,6 @@ from omicstore.errors import ReferenceMissingError, SourceError
 from omicstore.harmonize.assay import to_assays
 from omicstore.harmonize.axis import aggregate, make_axis
 from omicstore.harmonize.probes import platform_of
-from omicstore.sources import Source
 from omicstore.units import parse_unit
 
 P = ["TCGA-4Z-0001-01A", "TCGA-4Z-0002-01A"]
@@ -130,8 +129,7 @@ def test_aggregation_is_the_loop_over_genes(data: st.DataObject) -> None:
     pairs = [(f"g{rng.integers(0, 4)}", int(c)) for c in rng.integers(0, m, size=data.draw(st.integers(1, 15)))]
     axis = make_axis([g for g, _ in pairs], [c for _, c in pairs], how, lambda _g, _c: {})
     rows = rng.permutation(n)
-    where = (Source(path=None, format="matrix"), [""] * n, [""] * m)  # type: ignore[arg-type]
-    out = aggregate(values, rows, axis, parse_unit("beta"), None, where=where)
+    out = aggregate(values, rows, axis, parse_unit("beta"), None)
     for j, gene in enumerate(axis.frame.get_column("feature_id")):
         taken = values[rows][:, [c for g, c in pairs if g == gene]].astype(np.float64)
         for i in range(n):

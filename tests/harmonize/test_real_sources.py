@@ -217,3 +217,9 @@ def test_tj_rcc_platforms_are_side_by_side(real) -> None:
     assert matrix.features.get_column("feature_id").is_sorted()
     out = real.catalogue("tj_rcc", "TJRCC", [matrix.profiles], "sample_info.csv")
     assert out["patients"].get_column("sex").null_count() < out["patients"].height
+
+
+def test_probes_without_a_current_symbol_go_by_their_makers(real) -> None:
+    # cg00000924 lies in the body of KCNQ1 and has neither Entrez id nor current symbol in the table
+    probes = real.refs("tcga").probes("hm450").frame
+    assert probes.filter(pl.col("probe_id") == "cg00000924").get_column("symbol").to_list() == ["KCNQ1"]
