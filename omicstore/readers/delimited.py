@@ -99,7 +99,7 @@ def sniff(path: Path, *, two_headers: bool = False) -> Layout:
     SourceError
         If it is no delimited text, or has a header only.
     """
-    head = _head(path)
+    head, whole = _head(path)
     try:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -114,8 +114,8 @@ def sniff(path: Path, *, two_headers: bool = False) -> Layout:
     delimiter = _delimiter(path, first)
     header = split(first, delimiter)
     budget = max(3, min(50, PEEK_CELLS // len(header)))
-    whole = len(head) < PEEK  # else the last line may be cut
-    lines = [line for line in rest.split("\n")[: None if whole else -1] if line.strip()][:budget]
+    lines = rest.split("\n")
+    lines = [line for line in (lines if whole else lines[:-1]) if line.strip()][:budget]
     rows = [split(line, delimiter) for line in lines]
     if rows and len(rows[0]) == len(header) + 1:  # R's write.table leaves out the name of the row names
         header = ["", *header]
@@ -132,7 +132,10 @@ def split(line: str, delimiter: str) -> list[str]:
     """Return the cells of a line; quotes around a cell are taken off."""
     if '"' not in line:
         return line.split(delimiter)
-    return next(csv.reader([line], delimiter=delimiter), [""])
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [""])
+    except csv.Error:  # a cell over 128 KiB, or a NUL
+        return line.split(delimiter)
 
 
 def matches(names: Sequence[str], wanted: Sequence[str]) -> set[str]:
@@ -188,7 +191,7 @@ def read_texts(layout: Layout, columns: Sequence[int] | None = None) -> pl.DataF
     """
     wanted = sorted(range(len(layout.header)) if columns is None else set(columns))
     data = read_bytes(layout.path)
-    _check_widths(data, layout)
+    full = _full_rows(data, layout)
     # In tab-delimited files a lone quote is an inch mark far more often than the start of a quoted cell.
     tab = layout.delimiter == "\t"
     frame = pl.read_csv(
@@ -202,12 +205,14 @@ def read_texts(layout: Layout, columns: Sequence[int] | None = None) -> pl.DataF
         encoding="utf8-lossy",
         truncate_ragged_lines=True,
     )
+    if not full.all():
+        frame = frame.filter(pl.Series(full))
     cut = layout.delimiter.encode()
     if tab and b'"' in data:
         frame = frame.with_columns(
             pl.all().str.replace(r'^\s*"(.*)"\s*$', "$1").str.replace_all('""', '"', literal=True)
         )
-    elif not any(blank in data for blank in (b" " + cut, cut + b" ", b" \n", b"\n ", b'" ', b' "', b"\r")):
+    elif not any(blank in data for blank in (b" " + cut, cut + b" ", b" \n", b"\n ", b'" ', b' "', b'""', b"\r")):
         return frame
     stripped = frame.with_columns(pl.all().str.strip_chars())
     return stripped.with_columns(pl.when(pl.all() != "").then(pl.all()))
@@ -216,12 +221,12 @@ def read_texts(layout: Layout, columns: Sequence[int] | None = None) -> pl.DataF
 def line_of(layout: Layout, row: int) -> int:
     """Return the 1-based line of the file on which a row starts; reads the file again, so for messages only."""
     data = read_bytes(layout.path)
-    starts, _ = _records(data, layout)
-    return data.count(b"\n", 0, int(starts[row])) + 1
+    starts, _, full = _records(data, layout)
+    return data.count(b"\n", 0, int(starts[full][row])) + 1
 
 
-def _records(data: bytes, layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where each row starts and how many cells it has; a line feed in quotes starts none."""
+def _records(data: bytes, layout: Layout) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return where each row starts, its cells, and whether it is not blank; a line feed in quotes ends no row."""
     buffer = np.frombuffer(data, np.uint8)
     breaks, cuts = buffer == ord("\n"), buffer == ord(layout.delimiter)
     if layout.delimiter != "\t" and b'"' in data:
@@ -234,16 +239,17 @@ def _records(data: bytes, layout: Layout) -> tuple[NDArray[np.int64], NDArray[np
     widths = np.diff(np.searchsorted(np.flatnonzero(cuts), ends), prepend=0) + 1
     starts = np.concatenate([[0], ends[:-1] + 1])
     full = ends - starts > int(layout.crlf)
-    full[: layout.skip] = False
-    return starts[full], widths[full]
+    return starts[layout.skip :], widths[layout.skip :], full[layout.skip :]
 
 
-def _check_widths(data: bytes, layout: Layout) -> None:
-    starts, widths = _records(data, layout)
-    wrong = np.flatnonzero(widths != len(layout.header))
+def _full_rows(data: bytes, layout: Layout) -> NDArray[np.bool_]:
+    """Return which rows are not blank; all others must have as many cells as the header."""
+    starts, widths, full = _records(data, layout)
+    wrong = np.flatnonzero((widths != len(layout.header)) & full)
     if len(wrong):
         line = data.count(b"\n", 0, int(starts[wrong[0]])) + 1
         raise wrong_width(layout, line, int(widths[wrong[0]]))
+    return full
 
 
 def wrong_width(layout: Layout, line: int, cells: int) -> SourceError:
@@ -257,23 +263,20 @@ def wrong_width(layout: Layout, line: int, cells: int) -> SourceError:
     )
 
 
-def _head(path: Path) -> bytes:
-    held = b""
-    body = 0
+def _head(path: Path) -> tuple[bytes, bool]:
+    """Return the header and the text after it, up to `PEEK` bytes, and whether that is all."""
+    held, whole = b"", True
     for piece in pieces(path):
         held += piece
         end = held.find(b"\n") + 1
-        body = len(held) - end if end else 0
-        if body >= PEEK:
-            held = held[: end + PEEK]
-            break
-        if not end and len(held) > 256 * PEEK:
+        if end and len(held) - end > PEEK:
+            held, whole = held[: end + PEEK], False
             break
     if b"\0" in held[:PEEK]:
         raise SourceError(path, "this is a binary file", expected="delimited text", run="name another format or file")
     if not held.strip():
         raise SourceError(path, "the file is empty", expected="a header and rows", run=AGAIN)
-    return held
+    return held, whole
 
 
 def _delimiter(path: Path, first: str) -> str:

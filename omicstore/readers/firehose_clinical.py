@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from omicstore.errors import SourceError
+from omicstore.identifiers import parse_barcode
 from omicstore.readers.clinical import TextTable, canonical, label_table, number, outcome_table, present
 from omicstore.readers.delimited import Layout, read_texts, sniff
 from omicstore.readers.table import RawTable
@@ -69,7 +70,7 @@ def read_clinical(source: Source, sampling: Sampling | None = None) -> list[RawT
     """
     del sampling  # every programme on Firehose has barcodes
     layout = sniff(source.path)
-    if ID in layout.header:
+    if ID in layout.header and parse_barcode(layout.header[-1]) is None:
         names: Sequence[str] = layout.header
         read: Callable[[Sequence[str]], TextTable] = lambda wanted: TextTable.read(layout, wanted, source.missing)  # noqa: E731
     else:

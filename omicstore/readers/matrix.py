@@ -131,17 +131,17 @@ def _plan(
     others = [i for i in (range(len(header)) if columns is None else columns) if i != at]
     if not others:
         raise SourceError(source.path, "there is only the id column: 0 samples", expected="columns of numbers")
-    if source.orientation is not None:
-        in_rows = source.orientation == "features_in_rows"
-    else:
-        rows = [row[at] for row in layout.rows if at < len(row)]
-        in_rows = features_in_rows(layout, rows, [header[i] for i in others], sampling, is_profile)
     text = {i for i in others if layout.is_text(i)}
     if len(text) == len(others):
         found = (
             f"no column holds numbers; the first rows have {layout.rows[0][others[0]]!r} under {header[others[0]]!r}"
         )
         raise SourceError(source.path, found, expected="a matrix of numbers", run="name another file or format")
+    if source.orientation is not None:
+        in_rows = source.orientation == "features_in_rows"
+    else:
+        rows = [row[at] for row in layout.rows if at < len(row)]
+        in_rows = features_in_rows(layout, rows, [header[i] for i in others], sampling, is_profile)
     if in_rows:
         return _plan_rows(source, layout, at, others, text, is_profile)
     drops.add("unnamed column", [f"column {i + 1}" for i in others if not header[i] and i not in text])
@@ -164,8 +164,8 @@ def _plan_rows(
     header = layout.header
     sure = [i for i in others if is_profile(header[i])]
     if sure:
-        leading = {i for i in others if i < sure[0]}
-        numbers = [i for i in others if i not in leading and i not in text]
+        samples = set(sure)
+        numbers = [i for i in others if i in samples or (i > sure[0] and i not in text and header[i])]
     else:
         last = max(text, default=-1)
         numbers = [i for i in others if i > last and header[i]]

@@ -123,7 +123,7 @@ class _Reader:
     """What has been read of a file so far."""
 
     def __init__(self, layout: Layout, n_text: int, keep: Sequence[int] | None, missing: Sequence[str]) -> None:
-        self.layout, self.n_text = layout, n_text
+        self.layout, self.n_text, self.missing = layout, n_text, missing
         self.texts: list[list[str]] = [[] for _ in range(n_text)]
         self.lines: list[int] = []
         self.decimals: int | None = None
@@ -134,7 +134,8 @@ class _Reader:
         self.picked = None
         if keep is not None and list(keep) != list(range(n_text, len(layout.header))):
             self.picked = np.array(keep, np.int64) - n_text
-        self.tokens = [*MISSING, *missing] if any(not is_number(token) for token in missing) else None
+        words = [token for token in missing if not is_number(token)]
+        self.tokens = [*MISSING, *words] if words else None
         self.sentinels = sentinels(missing)
         self.n_sentinels = 0
 
@@ -151,12 +152,12 @@ class _Reader:
         if flat is None or len(flat) != len(rows) * self.width:
             raise self._blame(rows, lines)
         block = flat.reshape(len(rows), self.width)
-        if np.isinf(block).any():
-            raise self._blame(rows, lines)
         for low, high in self.sentinels:
             stands = (block >= low) & (block <= high)
             self.n_sentinels += int(np.count_nonzero(stands))
             block[stands] = np.nan
+        if np.isinf(block).any():
+            raise self._blame(rows, lines)
         self.lines += lines
         return block if self.picked is None else block[:, self.picked]
 
@@ -210,7 +211,7 @@ class _Reader:
         for row, line in zip(rows, lines, strict=True):
             for position, cell in enumerate(bytes(row).split(self.cut)):
                 text = cell.decode("utf-8", "replace").strip().strip('"').strip()
-                if not text or text in (self.tokens or MISSING):
+                if not text or text in MISSING or text in self.missing:
                     continue
                 if not is_finite(text):
                     return bad_cell(self.layout, line, self.n_text + position, text)
@@ -233,19 +234,20 @@ def to_float(
     cleaned = frame.with_columns(pl.when(~pl.all().is_in(tokens)).then(pl.all()))
     numbers = cleaned.with_columns(pl.all().cast(pl.Float32, strict=False))
     wrong = (numbers.null_count() - cleaned.null_count()).row(0)
+    for low, high in sentinels(missing):
+        numbers = numbers.with_columns(pl.when(~pl.all().is_between(float(low), float(high))).then(pl.all()))
     infinite = numbers.select(pl.all().is_infinite().any()).row(0)
     places = []
     for i in range(len(wrong)):
         if wrong[i] or infinite[i]:
             text, parsed = cleaned.to_series(i), numbers.to_series(i)
-            bad = (text.is_not_null() & parsed.is_null()) | parsed.is_infinite().fill_null(value=False)
+            unread = text.is_not_null() & text.cast(pl.Float32, strict=False).is_null()
+            bad = unread | parsed.is_infinite().fill_null(value=False)
             row = bad.arg_max() or 0
             places.append((row, int(frame.columns[i]), text[row]))
     if places:
         row, position, found = min(places)
         raise bad_cell(layout, line_of(layout, row if rows is None else rows[row]), position, found)
-    for low, high in sentinels(missing):
-        numbers = numbers.with_columns(pl.when(~pl.all().is_between(float(low), float(high))).then(pl.all()))
     return numbers.with_columns(pl.all().fill_null(float("nan")))
 
 

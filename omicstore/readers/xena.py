@@ -83,7 +83,7 @@ def read_survival(source: Source, sampling: Sampling | None = None) -> list[RawT
             source.path,
             f"there is no endpoint; the columns are {', '.join(layout.header[:8])}",
             line=1,
-            expected="OS and OS.time, or PFI and PFI.time, ...",
+            expected="OS and OS.time, or another endpoint and its time",
             run="mend path or format in the study file",
         )
     raw = outcome_table(source, table, endpoints, [pl.col(at).alias("raw_id")])

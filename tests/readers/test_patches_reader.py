@@ -1,0 +1,90 @@
+"""Slides as TRIDENT and CLAM leave them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+import polars as pl
+import pytest
+
+from omicstore.errors import SourceError
+from omicstore.readers import read
+from omicstore.readers.patches_h5 import iter_patches
+from omicstore.sources import Sampling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from omicstore.sources import Source
+
+    Make = Callable[..., Source]
+
+SLIDE = "TCGA-AB-0001-01Z-00-DX1.B34C267B-CAAA-4AB6-AD5C-276C26F997A1"
+
+
+def put(path: Path, features: np.ndarray, coords: np.ndarray | None = None, **attributes: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        count = features.shape[-2]
+        at = file.create_dataset("coords", data=np.arange(2 * count).reshape(count, 2) if coords is None else coords)
+        at.attrs.update(attributes)
+        file.create_dataset("features", data=features)
+    return path
+
+
+@pytest.fixture
+def slides(tmp_path: Path) -> Path:
+    folder = tmp_path / "20x_256px_0px_overlap" / "features_uni_v1"
+    put(folder / f"{SLIDE}.h5", np.arange(12.0).reshape(4, 3).astype(np.float16), target_magnification=20)
+    put(folder / "TCGA-AB-0002-01A-01-TS1.h5", np.ones((1, 2, 3), np.float32))  # as CLAM stacks one bag
+    put(folder / "thumbnail.h5", np.ones((1, 3)))
+    put(folder / "TCGA-AB-0003-01Z-00-DX1.h5", np.ones((0, 3)))
+    return folder
+
+
+def test_slides_of_a_folder(slides: Path, source: Make) -> None:
+    (raw,) = read(source(slides, "patches-h5", modality="patches", unit=None))
+    assert raw.frame is not None
+    assert raw.frame.drop("path").rows() == [
+        ("TCGA-AB-0001-01Z-00-DX1", SLIDE, "uni_v1", 4, 3),
+        ("TCGA-AB-0002-01A-01-TS1", "TCGA-AB-0002-01A-01-TS1", "uni_v1", 2, 3),
+    ]
+    assert raw.drops.counts == {"no barcode": 1, "no patch": 1}
+    assert raw.rows_in == 4
+    (raw,) = read(source(slides, "patches-h5", modality="patches", unit=None), Sampling(origin="id"))
+    assert raw.frame is not None
+    assert "thumbnail" in raw.frame["raw_id"].to_list()
+
+
+def test_patches_come_in_batches(slides: Path) -> None:
+    frames = list(iter_patches(slides / f"{SLIDE}.h5", batch=3))
+    assert [f.height for f in frames] == [3, 1]
+    whole = pl.concat(frames)
+    assert whole.schema["features"] == pl.Array(pl.Float32, 3)
+    assert whole["patch"].to_list() == [0, 1, 2, 3]
+    assert whole["x"].to_list() == [0, 2, 4, 6]
+    assert whole["y"].to_list() == [1, 3, 5, 7]
+    assert set(whole["magnification"]) == {20.0}
+    np.testing.assert_array_equal(whole["features"].to_numpy(), np.arange(12).reshape(4, 3))
+    (frame,) = iter_patches(slides / "TCGA-AB-0002-01A-01-TS1.h5")
+    assert frame["magnification"].to_list() == [None, None]
+
+
+def test_bad_slides(tmp_path: Path, source: Make) -> None:
+    path = put(tmp_path / "a" / f"{SLIDE}.h5", np.ones((4, 3)), np.ones((3, 2)))
+    with pytest.raises(SourceError, match=r"coords has the shape \(3, 2\) and features \(4, 3\)"):
+        read(source(path.parent, "patches-h5", modality="patches", unit=None))
+    with h5py.File(path, "w") as file:
+        file.create_dataset("coords", data=np.ones((3, 2)))
+    with pytest.raises(SourceError, match="there is no dataset features"):
+        read(source(path.parent, "patches-h5", modality="patches", unit=None))
+    whole = put(tmp_path / "b" / f"{SLIDE}.h5", np.ones((400, 30)))
+    whole.write_bytes(whole.read_bytes()[:3000])
+    with pytest.raises(SourceError, match="no whole HDF5 file"):
+        read(source(whole.parent, "patches-h5", modality="patches", unit=None))
+    (tmp_path / "c").mkdir()
+    with pytest.raises(SourceError, match="there is no .h5 file in the folder"):
+        read(source(tmp_path / "c", "patches-h5", modality="patches", unit=None))
