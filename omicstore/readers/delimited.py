@@ -207,15 +207,26 @@ def read_texts(layout: Layout, columns: Sequence[int] | None = None) -> pl.DataF
     )
     if not full.all():
         frame = frame.filter(pl.Series(full))
-    cut = layout.delimiter.encode()
-    if tab and b'"' in data:
+    quoted = b'"' in data
+    if tab and quoted:
         frame = frame.with_columns(
             pl.all().str.replace(r'^\s*"(.*)"\s*$', "$1").str.replace_all('""', '"', literal=True)
         )
-    elif not any(blank in data for blank in (b" " + cut, cut + b" ", b" \n", b"\n ", b'" ', b' "', b'""', b"\r")):
+    elif not quoted and not _has_outer_blanks(data, layout):
         return frame
     stripped = frame.with_columns(pl.all().str.strip_chars())
     return stripped.with_columns(pl.when(pl.all() != "").then(pl.all()))
+
+
+def _has_outer_blanks(data: bytes, layout: Layout) -> bool:
+    """Whether a blank stands at either end of a cell; to strip all cells of a large table takes long."""
+    if b"\r" in data:
+        return True
+    buffer = np.frombuffer(data, np.uint8)
+    blanks = np.flatnonzero(buffer == ord(" "))
+    ends = (ord(layout.delimiter), ord("\n"))
+    before, after = buffer[np.maximum(blanks - 1, 0)], buffer[np.minimum(blanks + 1, len(buffer) - 1)]
+    return bool(np.isin(before, ends).any() or np.isin(after, ends).any() or data[:1] == b" " or data[-1:] == b" ")
 
 
 def line_of(layout: Layout, row: int) -> int:

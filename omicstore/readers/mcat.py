@@ -12,7 +12,7 @@ import polars as pl
 
 from omicstore.errors import SourceError
 from omicstore.readers.cells import decimals_of
-from omicstore.readers.clinical import TextTable, label_table, number, outcome_table
+from omicstore.readers.clinical import TextTable, label_table, number, outcome_table, present
 from omicstore.readers.delimited import duplicates, read_texts, sniff
 from omicstore.readers.matrix import selected
 from omicstore.readers.numbers import to_float
@@ -26,6 +26,8 @@ __all__ = ["DAYS_PER_MONTH", "SUFFIXES", "read_table"]
 SUFFIXES: dict[str, str] = {"rna": "_rnaseq", "cnv": "_cnv", "mut": "_mut"}
 
 DAYS_PER_MONTH = 30.4375
+
+TABLE_COLUMNS = ("survival_months", "censorship")
 
 
 def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
@@ -64,7 +66,10 @@ def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTabl
             expected="one column for each feature",
             run="take out one of them",
         )
-    text = read_texts(layout, [at, *columns])
+    tables = [
+        i for name in TABLE_COLUMNS + tuple(source.labels.values()) if (i := _find(layout.header, name)) is not None
+    ]
+    text = read_texts(layout, [at, *columns, *tables])
     cells = text.select(str(i) for i in columns)
     values = to_float(layout, cells, source.missing)
     cases = text.get_column(str(at)).fill_null("")
@@ -88,13 +93,16 @@ def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTabl
         columns_in=len(layout.header),
         drops=drops,
     )
-    return [matrix, *_tables(source, layout.header[at])]
+    named = text.select(pl.col(str(i)).alias(layout.header[i]) for i in dict.fromkeys([at, *tables]))
+    table = TextTable(layout, named.with_columns(present(pl.all(), source.missing)))
+    return [matrix, *_tables(source, table, pl.col(layout.header[at]))]
 
 
-def _tables(source: Source, case: str) -> list[RawTable]:
-    layout = sniff(source.path)
-    table = TextTable.read(layout, [case, "survival_months", "censorship", *source.labels.values()], source.missing)
-    raw_id = pl.col(case)
+def _find(header: list[str], name: str) -> int | None:
+    return header.index(name) if name in header else None
+
+
+def _tables(source: Source, table: TextTable, raw_id: pl.Expr) -> list[RawTable]:
     found = []
     if "survival_months" in table and "censorship" in table:
         time = number(pl.col("survival_months")) * DAYS_PER_MONTH
