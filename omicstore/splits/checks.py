@@ -187,7 +187,7 @@ def _near_duplicates(rows: pl.DataFrame, catalogue: Catalogue, edges: pl.DataFra
         return _elsewhere("L8", "the profiles carry neither a content hash nor their nearest neighbour")
     below = profiles.filter(pl.col("nearest_r") < spec.near_duplicate_r)
     closest = {
-        str(m): float(r)
+        str(m): round(float(r), 2)  # further digits depend on the machine
         for m, r in below.group_by("modality").agg(pl.col("nearest_r").max()).sort("modality").iter_rows()
     }
     return _result(

@@ -87,7 +87,7 @@ class SplitSpec:
     label: str | None = None
     near_duplicate_r: float = 0.999
     aliases: str | None = None
-    node_limit: int = 200
+    node_limit: int = 50
     time_limit_s: float = 120.0
     waive: dict[str, str] = field(default_factory=dict)
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from omicstore.errors import SplitError
 from omicstore.splits.problem import Problem
-from omicstore.splits.solve import greedy, integer_programme, polished, sites_first
+from omicstore.splits.search import polished, searched
+from omicstore.splits.solve import greedy, integer_programme, sites_first
 
 
 def make_problem(counts, k=3, wanted=None) -> Problem:
@@ -49,12 +50,13 @@ def test_the_integer_programme_finds_the_best_folds_and_knows_it(counts):
 
 @settings(max_examples=15, deadline=None)
 @given(counts=counts)
-def test_greedy_fills_every_fold_and_polishing_never_makes_it_worse(counts):
+def test_greedy_fills_every_fold_and_a_search_never_makes_it_worse(counts):
     problem = make_problem(counts)
     start = greedy(problem)
     better = polished(problem, start.folds)
     assert set(start.folds.tolist()) == set(better.tolist()) == {0, 1, 2}
     assert problem.cost(better) <= start.objective + 1e-9
+    assert problem.cost(searched(problem)) <= problem.cost(better) + 1e-9
 
 
 def test_no_fold_lacks_an_event_where_that_can_be():
