@@ -199,15 +199,18 @@ class GeneResolver:
         return Resolved(found.gene, ALIAS)
 
     def _date(self, symbols: tuple[str, ...]) -> Resolved:
-        genes = {found.gene for symbol in symbols if (found := self._plain(symbol)).gene is not None}
-        if len(genes) == 1:
-            return Resolved(next(iter(genes)), DATE)
-        return Resolved(None, reason="ambiguous Excel date" if genes else "Excel date of no known symbol")
-
-    def _plain(self, symbol: str) -> Resolved:
-        if gene := self._approved.get(symbol):
-            return Resolved(gene, APPROVED)
-        return _single(self._previous.get(symbol) or self._alias.get(symbol) or [], PREVIOUS)
+        # Excel damages what people write: a symbol that was approved comes before one that is merely an alias
+        # (`1-Sep` is SEPT1, not XRN1, of which SEP1 is an alias).
+        tiers = (
+            [self._approved[s] for s in symbols if s in self._approved],
+            [gene for s in symbols for gene in self._previous.get(s, ())],
+            [gene for s in symbols for gene in self._alias.get(s, ())],
+        )
+        for genes in tiers:
+            if genes:
+                found = _single(genes, DATE)
+                return found if found.gene is not None else Resolved(None, reason="ambiguous Excel date")
+        return Resolved(None, reason="Excel date of no known symbol")
 
 
 def _single(candidates: list[Gene], how: int) -> Resolved:

@@ -3,6 +3,9 @@ from __future__ import annotations
 import pytest
 
 from omicstore.errors import ReferenceMissingError
+from omicstore.harmonize.genes import GeneResolver
+from omicstore.readers.references import read_reference
+from omicstore.sources import Reference
 
 
 @pytest.mark.parametrize(
@@ -78,3 +81,14 @@ def test_without_references(make_refs) -> None:
 
 def test_annotation_alone(make_refs) -> None:
     assert make_refs("genes").genes.resolve("TP53").gene.feature_id == "ENSG00000141510"
+
+
+@pytest.mark.real
+def test_dates_of_the_real_nomenclature(real_data) -> None:
+    """SEP1 is an alias of XRN1; Excel makes `1-Sep` of SEPT1, which was approved."""
+    hgnc = read_reference(Reference("symbols", real_data / "refs" / "hgnc_complete_set.txt.gz", "hgnc"))
+    genes = GeneResolver(hgnc)
+    found = genes.resolve("1-Sep").gene
+    assert found is not None
+    assert found.symbol == "SEPTIN1"
+    assert genes.resolve("1-Mar").reason == "ambiguous Excel date"
