@@ -24,7 +24,7 @@ ABSENT = 10.0
 #: A target under so many counts as so many, since a fold cannot hold half a patient.
 LEAST_TARGET = 5.0
 
-_SIZE, _STRATA, _AVAILABILITY = 1.0, 1.0, 0.5
+_PATIENTS, _SAMPLES, _STRATA, _AVAILABILITY = 1.0, 0.5, 1.0, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,11 @@ def build_problem(samples: pl.DataFrame, strata: pl.DataFrame, block_of: Mapping
     wanted: set[str] = set()
     for cohort in samples["cohort"].unique().sort().to_list():
         own = samples.filter(pl.col("cohort") == cohort)
+        # Results are of patients; their normals and replicates come along, but should not pile up either.
+        columns[f"{cohort}: patients"] = _counted(own.unique("patient_id"), block_of)
+        weights[f"{cohort}: patients"] = _PATIENTS
         columns[f"{cohort}: samples"] = _counted(own, block_of)
-        weights[f"{cohort}: samples"] = _SIZE
+        weights[f"{cohort}: samples"] = _SAMPLES
         people = strata.filter(pl.col("cohort") == cohort)
         kinds = {
             f"{cohort}: {key[0]}": part for key, part in people.sort("stratum").group_by("stratum", maintain_order=True)

@@ -15,7 +15,7 @@ from omicstore.splits import SplitSpec, split_catalogue
 from omicstore.splits.identity import CONTINUOUS, Groups
 from omicstore.splits.verify import verify
 
-quick = settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=7, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 seeds = st.integers(0, 2**32 - 1)
 strategies = st.sampled_from(["grouped_kfold", "site_preserved_kfold"])
 
