@@ -96,11 +96,17 @@ class _CohortBuild:
                 for assay in to_assays(raw, self.cohort, self.study, self.refs, self._id(source)):
                     self.ledger.assay(assay, raw)
                     assays.setdefault(assay.modality, []).append(assay)
-        for parts in assays.values():
-            matrix = combine(parts)
-            self.ledger.warn(parts[0].source_id, matrix.modality, matrix.warnings)
+                raw.values = None  # the assays hold what is needed of it
+        for modality in list(assays):
+            matrix = self._matrix(assays.pop(modality))
             self.profiles.append(matrix.profiles)
             yield matrix
+
+    def _matrix(self, parts: list[Assay]) -> Matrix:
+        # In a function of its own, so that nothing holds the assays while their matrix is written.
+        matrix = combine(parts)
+        self.ledger.warn(parts[0].source_id, matrix.modality, matrix.warnings)
+        return matrix
 
     def tables(self) -> dict[str, pl.DataFrame]:
         """Return the cohort's catalogue tables; called when the matrices have been written."""

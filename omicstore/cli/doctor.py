@@ -11,7 +11,13 @@ from omicstore.cli.common import Output, StoreOption, command, find_study
 from omicstore.errors import OmicstoreError, StudyError
 
 #: Packages that only some commands need, and the extra that brings each.
-EXTRAS = {"dvc": "pipeline", "great-expectations": "validate", "torch": "models", "lightning": "models", "mudata": "scverse"}
+EXTRAS = {
+    "dvc": "pipeline",
+    "great-expectations": "validate",
+    "torch": "models",
+    "lightning": "models",
+    "mudata": "scverse",
+}
 
 #: A store is written beside the old one, so a full disk is met early.
 LEAST_FREE = 1 << 30
@@ -70,7 +76,11 @@ def _study() -> list[Finding]:
         study = load_study(root / "params.yaml")
         absent = [str(s.path) for s in study.sources if not s.path.exists()]
         well = not absent
-        text = f"{len(study.sources)} sources, {len(study.cohorts)} cohorts" if well else f"absent: {', '.join(absent[:5])}"
+        text = (
+            f"{len(study.sources)} sources, {len(study.cohorts)} cohorts"
+            if well
+            else f"absent: {', '.join(absent[:5])}"
+        )
         findings.append(Finding("study", well=well, found=text, mend="correct the paths in params.yaml"))
     except OmicstoreError as error:
         findings.append(Finding("study", well=False, found=str(error), mend="edit params.yaml"))

@@ -157,8 +157,9 @@ def answer(
 
 
 def _names(value: str | Sequence[str] | None) -> list[str]:
-    parts = [] if value is None else [value] if isinstance(value, str) else list(value)
-    return [name.strip() for part in parts for name in part.split(",") if name.strip()]
+    # Only text is parted at commas: the name of a metabolite may hold one.
+    parts = [] if value is None else value.split(",") if isinstance(value, str) else value
+    return [name.strip() for name in parts if name.strip()]
 
 
 def _known(kind: str, name: str, by_fold: dict[str, str]) -> str:
