@@ -15,7 +15,7 @@ PACKAGES = ("duckdb", "numpy", "omicstore", "polars", "pyarrow")
 
 def main() -> None:
     results: dict[str, object] = {"cpus": os.cpu_count(), "versions": {name: version(name) for name in PACKAGES}}
-    for name in ("query", "build"):
+    for name in ("query", "reader", "build"):
         print(f"benchmark {name} ...", file=sys.stderr)
         done = subprocess.run([sys.executable, HERE / f"{name}.py"], check=True, stdout=subprocess.PIPE)
         results[name] = json.loads(done.stdout)

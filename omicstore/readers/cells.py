@@ -65,7 +65,7 @@ def sentinels(missing: Sequence[str]) -> list[tuple[np.float32, np.float32]]:
     """
     found = []
     for token in missing:
-        if is_number(token):
+        if is_finite(token):
             value = float(token)
             mantissa, _, power = token.lower().partition("e")
             digits = len(mantissa.partition(".")[2])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Layout", "duplicates", "line_of", "matches", "read_texts", "sniff", "wrong_width"]
+__all__ = ["Layout", "duplicates", "line_of", "matches", "read_texts", "sniff", "split", "wrong_width"]
 
 #: Delimiters that are looked for. Not `|`: gene ids hold it.
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon"}

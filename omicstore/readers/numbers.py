@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from omicstore.errors import SourceError
 from omicstore.readers.bytestream import line_chunks
-from omicstore.readers.cells import MISSING, bad_cell, decimals_of, is_finite, is_number, sentinels
-from omicstore.readers.delimited import line_of, wrong_width
+from omicstore.readers.cells import MISSING, bad_cell, decimals_of, is_finite, sentinels
+from omicstore.readers.delimited import line_of, split, wrong_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from omicstore.errors import SourceError
     from omicstore.readers.delimited import Layout
 
 __all__ = ["Numbers", "read_numbers", "to_float"]
@@ -32,9 +32,12 @@ __all__ = ["Numbers", "read_numbers", "to_float"]
 CHUNK = 8 << 20
 
 #: Cells of each chunk whose decimals are counted.
-SAMPLE = 2_000
+SAMPLE = 500
 
 LINE_FEED = 10
+
+#: Closes a line while it is parsed. Written as no file writes it, so that a study file may call ``inf`` missing.
+MARK = b"InfinitY"
 
 
 @dataclass(slots=True)
@@ -134,7 +137,7 @@ class _Reader:
         self.picked = None
         if keep is not None and list(keep) != list(range(n_text, len(layout.header))):
             self.picked = np.array(keep, np.int64) - n_text
-        words = [token for token in missing if not is_number(token)]
+        words = [token for token in missing if not is_finite(token)]
         self.tokens = [*MISSING, *words] if words else None
         self.sentinels = sentinels(missing)
         self.n_sentinels = 0
@@ -143,51 +146,64 @@ class _Reader:
         """Parse whole lines to (rows, kept columns)."""
         if self.layout.crlf:
             chunk = chunk.replace(b"\r\n", b"\n")
-        rows, lines = self._rows(chunk)
-        if not rows:
+        starts, ends, lines = self._lines(chunk)
+        if not lines:
             return np.empty((0, 0), np.float32)
-        cells = self.cut.join(rows) + self.cut
+        at = self._texts(chunk, starts, ends)
+        if any(first > end for first, end in zip(at, ends, strict=True)):
+            raise self._blame(chunk, starts, ends, lines)
+        view = memoryview(chunk)
+        rows = [view[a:b] for a, b in zip(at, ends, strict=True)]
+        # Every line is closed with an infinite number, since there may be no other: so each must fall where it belongs,
+        # and a line that is too short cannot hide behind one that is too long.
+        closing = self.cut + MARK + self.cut
+        cells = closing.join(rows) + closing
         self._count_decimals(cells)
         flat = self._parse(cells)
-        if flat is None or len(flat) != len(rows) * self.width:
-            raise self._blame(rows, lines)
-        block = flat.reshape(len(rows), self.width)
+        if flat is None or len(flat) != len(rows) * (self.width + 1):
+            raise self._blame(chunk, starts, ends, lines)
+        block = flat.reshape(len(rows), self.width + 1)
+        marks = np.isinf(block)
+        if not marks[:, -1].all() or np.count_nonzero(marks) != len(rows):
+            raise self._blame(chunk, starts, ends, lines)
+        block = block[:, :-1]
         for low, high in self.sentinels:
             stands = (block >= low) & (block <= high)
             self.n_sentinels += int(np.count_nonzero(stands))
             block[stands] = np.nan
-        if np.isinf(block).any():
-            raise self._blame(rows, lines)
         self.lines += lines
         return block if self.picked is None else block[:, self.picked]
 
-    def _rows(self, chunk: bytes) -> tuple[list[memoryview], list[int]]:
-        """Return the number cells of each line of a chunk, and the lines' numbers; keeps their texts."""
-        buffer = np.frombuffer(chunk, np.uint8)
-        cut = self.cut[0]
-        is_cut = buffer == cut
-        view = memoryview(chunk)
-        rows, lines = [], []
-        start = 0
-        for end in np.flatnonzero(buffer == LINE_FEED).tolist():
-            self.line += 1
-            if self.line > self.layout.skip and end > start:
-                at = start
-                for texts in self.texts:
-                    match = self.field.match(chunk, at)
-                    if match is None:
-                        break
-                    texts.append(_text(match))
-                    at = match.end()
-                cells = int(np.count_nonzero(is_cut[at:end])) + 1
-                if chunk[at - 1] != cut:
-                    raise wrong_width(self.layout, self.line, int(np.count_nonzero(is_cut[start:end])) + 1)
-                if cells != self.width:
-                    raise wrong_width(self.layout, self.line, cells + self.n_text)
-                rows.append(view[at:end])
-                lines.append(self.line)
-            start = end + 1
-        return rows, lines
+    def _lines(self, chunk: bytes) -> tuple[list[int], list[int], list[int]]:
+        """Return where the lines of a chunk start and end, and their numbers, without the header and blank ones."""
+        ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == LINE_FEED)
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        lines = np.arange(self.line + 1, self.line + 1 + len(ends))
+        self.line += len(ends)
+        full = (ends > starts) & (lines > self.layout.skip)
+        return starts[full].tolist(), ends[full].tolist(), lines[full].tolist()
+
+    def _texts(self, chunk: bytes, starts: list[int], ends: list[int]) -> list[int]:
+        """Keep the text cells of each line and return where its numbers start: behind its end where there are none."""
+        if b'"' in chunk:
+            return [self._quoted_texts(chunk, start, end) for start, end in zip(starts, ends, strict=True)]
+        for texts in self.texts:
+            stops = [chunk.find(self.cut, start, end) for start, end in zip(starts, ends, strict=True)]
+            texts += [_text(chunk[start:stop]) for start, stop in zip(starts, stops, strict=True)]
+            starts = [stop + 1 if stop >= 0 else end + 1 for stop, end in zip(stops, ends, strict=True)]
+        return starts
+
+    def _quoted_texts(self, chunk: bytes, at: int, end: int) -> int:
+        """Do the same for one line whose text cells may be quoted."""
+        for texts in self.texts:
+            start = min(at, end)
+            match = self.field.match(chunk, start)
+            assert match is not None  # its second branch matches anything
+            quoted, plain = match.groups()
+            texts.append(_text(plain if quoted is None else quoted.replace(b'""', b'"')))
+            cut = match.end() > start and chunk[match.end() - 1] == self.cut[0]
+            at = match.end() if cut else end + 1
+        return at
 
     def _parse(self, cells: bytes) -> NDArray[np.float32] | None:
         flat = _floats(cells, self.layout.delimiter, self.tokens)
@@ -206,16 +222,18 @@ class _Reader:
         if seen is not None:
             self.decimals = max(self.decimals or 0, seen)
 
-    def _blame(self, rows: list[memoryview], lines: list[int]) -> SourceError:
-        """Find the first bad cell of a chunk, cell by cell."""
-        for row, line in zip(rows, lines, strict=True):
-            for position, cell in enumerate(bytes(row).split(self.cut)):
-                text = cell.decode("utf-8", "replace").strip().strip('"').strip()
-                if not text or text in MISSING or text in self.missing:
-                    continue
-                if not is_finite(text):
-                    return bad_cell(self.layout, line, self.n_text + position, text)
-        return bad_cell(self.layout, lines[0], self.n_text, bytes(rows[0])[:40].decode("latin-1"))  # pragma: no cover
+    def _blame(self, chunk: bytes, starts: list[int], ends: list[int], lines: list[int]) -> SourceError:
+        """Find the first bad line or cell of a chunk, cell by cell."""
+        for start, end, line in zip(starts, ends, lines, strict=True):
+            cells = split(chunk[start:end].decode("utf-8", "replace"), self.layout.delimiter)
+            if len(cells) != self.n_text + self.width:
+                return wrong_width(self.layout, line, len(cells))
+            for position, cell in enumerate(cells[self.n_text :], self.n_text):
+                text = cell.strip()
+                if text and text not in MISSING and text not in self.missing and not is_finite(text):
+                    return bad_cell(self.layout, line, position, text)
+        found = f"lines {lines[0]} to {lines[-1]} cannot be parsed"
+        return SourceError(self.layout.path, found, expected="numbers", run="look for stray quotes there")
 
 
 def to_float(
@@ -230,7 +248,7 @@ def to_float(
     SourceError
         If a cell is no finite number; names line and column.
     """
-    tokens = [*MISSING, *(token for token in missing if not is_number(token))]
+    tokens = [*MISSING, *(token for token in missing if not is_finite(token))]
     cleaned = frame.with_columns(pl.when(~pl.all().is_in(tokens)).then(pl.all()))
     numbers = cleaned.with_columns(pl.all().cast(pl.Float32, strict=False))
     wrong = (numbers.null_count() - cleaned.null_count()).row(0)
@@ -251,9 +269,7 @@ def to_float(
     return numbers.with_columns(pl.all().fill_null(float("nan")))
 
 
-def _text(match: re.Match[bytes]) -> str:
-    quoted, plain = match.groups()
-    raw = plain if quoted is None else quoted.replace(b'""', b'"')
+def _text(raw: bytes) -> str:
     try:
         return str(raw, "utf-8").strip()
     except UnicodeDecodeError:

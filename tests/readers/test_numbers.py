@@ -96,6 +96,26 @@ def test_tokens_of_the_study_file(write: Callable[[str, str], Path]) -> None:
     np.testing.assert_array_equal(slow.to_numpy(), found.values)
 
 
+@pytest.mark.parametrize("text", ["id\ta\nx\t1\ny\n", 'id\ta\n"x"\t1\n"y"\n', "id\ta\nx\t1\n\ty\t\n"])
+def test_a_line_without_its_only_number_is_too_short(write: Callable[[str, str], Path], text: str) -> None:
+    with pytest.raises(SourceError, match="line [34]: the line has [13] cells?. Expected 2"):
+        read_numbers(sniff(write("a.tsv", text)), 1)
+
+
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_a_line_that_ends_within_its_texts_is_too_short(write: Callable[[str, str], Path], quote: str) -> None:
+    layout = sniff(write("a.tsv", f"id\tname\ta\n{quote}x{quote}\ty\t1\nz\t\n"))
+    with pytest.raises(SourceError, match="line 3: the line has 2 cells. Expected 3"):
+        read_numbers(layout, 2)
+
+
+def test_infinite_numbers_may_be_called_missing(write: Callable[[str, str], Path]) -> None:
+    layout = sniff(write("a.tsv", "id\ta\tb\nx\tinf\t-inf\ny\t3\t4\n"))
+    expected = [[np.nan, np.nan], [3, 4]]
+    np.testing.assert_array_equal(read_numbers(layout, 1, missing=["inf", "-inf"]).values, expected)
+    np.testing.assert_array_equal(to_float(layout, read_texts(layout, [1, 2]), ["inf", "-inf"]).to_numpy(), expected)
+
+
 def test_decimals_are_seen_in_every_chunk(write: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(numbers, "CHUNK", 8)
     layout = sniff(write("a.tsv", "id\ta\nx\t1\ny\t2.5\nz\t3.125\n"))
