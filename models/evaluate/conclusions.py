@@ -37,9 +37,9 @@ def verdict(difference: Estimate) -> str:
     >>> verdict({"value": 0.1, "low": -0.1, "high": 0.3})
     'does not beat'
     """
-    if difference["low"] > 0:
+    if difference["low"] > 0 < difference["value"]:
         return "beats"
-    if difference["high"] < 0:
+    if difference["high"] < 0 > difference["value"]:
         return "does worse than"
     return "does not beat"
 
@@ -55,16 +55,16 @@ def conclusions(title: str, name: str, evaluation: dict[str, Any]) -> list[str]:
         The sections reconstruction, imputation and survival.
     """
     said = []
-    for modality, part in evaluation["reconstruction"].items():
-        if "not_applicable" in part:
-            said.append(f"Reconstruction of {modality} was not judged: {part['not_applicable']}.")
-            continue
-        said.append(f"Giving back {modality} that it was shown, {title} {_against(name, part)}.")
     part = evaluation["imputation"]
     if "not_applicable" in part:
         said.append(f"Imputation was not judged: {part['not_applicable']}.")
     else:
         said.append(f"Predicting {part['to']} from {' and '.join(part['from'])} alone, {title} {_against(name, part)}.")
+    for modality, part in evaluation["reconstruction"].items():
+        if "not_applicable" in part:
+            said.append(f"Reconstruction of {modality} was not judged: {part['not_applicable']}.")
+        else:
+            said.append(f"Giving back {modality} that it was shown, {title} {_against(name, part)}.")
     said.extend(_survival(evaluation["survival"]))
     return said
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["METRICS", "feature_pearson", "prediction_metrics"]
 
-#: Name to title; MSE over observed entries, R2 and Pearson per feature and then averaged.
+#: Name to title; MSE and R2 over all observed entries together, Pearson per feature and then averaged.
 METRICS = {"mse": "MSE", "r2": "R²", "pearson": "mean Pearson r"}
 
 #: Features are worked on in blocks of this many.
@@ -23,11 +23,11 @@ def prediction_metrics(
 ) -> dict[str, NDArray[np.float64]]:
     """Return MSE, R2 and Pearson under each row of weights.
 
-    R2 of a feature is one minus its squared error over its squared deviation from its mean over all n samples. That
-    mean stays the same under every weighting: were it the resample's own, every resample would be
-    harder than the whole.
-    A feature that does not vary in the truth has neither R2 nor r and is left out; a prediction that does not
-    vary has r = 0.
+    R2 is one minus the squared error over the squared deviation from the features' means, both summed over all
+    entries (scikit-learn's ``variance_weighted``): averaged over features it would be ruled by those that hardly vary
+    in a small test part. The means are those of all n samples under every weighting: were they the resample's own,
+    every resample would be harder than the whole. A feature that does not vary in the truth has no r and is left out
+    of its mean; a prediction that does not vary has r = 0.
 
     Parameters
     ----------
@@ -49,23 +49,20 @@ def prediction_metrics(
     {'mse': 1.0, 'r2': 0.0, 'pearson': 1.0}
     """
     n_boot = weights.shape[0]
-    squares, entries = np.zeros(n_boot), np.zeros(n_boot)
-    sums = {"r2": np.zeros(n_boot), "pearson": np.zeros(n_boot)}
-    usable = np.zeros(n_boot)
+    squares, spread, entries = np.zeros(n_boot), np.zeros(n_boot), np.zeros(n_boot)
+    correlation, usable = np.zeros(n_boot), np.zeros(n_boot)
     for start in range(0, truth.shape[1], BLOCK):
         block = slice(start, start + BLOCK)
         n, sse, sst, syy, spp, syp = _moments(truth[:, block], guess[:, block], weights)
         squares += sse.sum(axis=1)
         entries += n.sum(axis=1)
-        varies = sst > 1e-12 * np.maximum(n, 1)
-        usable += varies.sum(axis=1)
-        sums["r2"] += np.where(varies, 1 - sse / np.where(varies, sst, 1), 0).sum(axis=1)
-        sums["pearson"] += _pearson(n, syy, spp, syp).sum(axis=1)
-    some = np.where(usable > 0, usable, np.nan)
+        spread += sst.sum(axis=1)
+        usable += (syy > _floor(n)).sum(axis=1)
+        correlation += _pearson(n, syy, spp, syp).sum(axis=1)
     return {
         "mse": squares / np.where(entries > 0, entries, np.nan),
-        "r2": sums["r2"] / some,
-        "pearson": sums["pearson"] / some,
+        "r2": 1 - squares / np.where(spread > 0, spread, np.nan),
+        "pearson": correlation / np.where(usable > 0, usable, np.nan),
     }
 
 
@@ -101,6 +98,10 @@ def _moments(
 def _pearson(
     n: NDArray[np.float64], syy: NDArray[np.float64], spp: NDArray[np.float64], syp: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    floor = 1e-12 * np.maximum(n, 1)
-    varies = (syy > floor) & (spp > floor)
+    varies = (syy > _floor(n)) & (spp > _floor(n))
     return np.asarray(np.where(varies, syp / np.sqrt(np.where(varies, syy * spp, 1)), 0))
+
+
+def _floor(n: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sum of squares below which a feature does not vary but for rounding."""
+    return np.asarray(1e-12 * np.maximum(n, 1))
