@@ -105,6 +105,8 @@ def _profiles(profiles: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
     joined = profiles.with_columns(in_matrix=_among(profiles, samples)).join(others, on=_PROFILE, how="left")
     replicates = pl.len().over("cohort", "modality", "sample_id") > 1
     return joined.with_columns(
+        # A sample has one row in a matrix, but may have several slides.
+        has_row=pl.col("chosen") & on_matrix,
         has_values=pl.when(pl.col("chosen") & on_matrix).then("in_matrix"),
         n_patients_of_sample=pl.col("patient_id").n_unique().over("sample_id").cast(pl.Int64),
         r_of_other=pl.when((observed >= LEAST_FEATURES) & (pl.col("n_twins").fill_null(0) == 0)).then("nearest_r"),

@@ -54,10 +54,10 @@ PEOPLE: tuple[Check, ...] = (
     ),
     Check(
         "site-cohort",
-        "error",
+        "warning",
         "patients",
         "the tissue source site in the barcode collected for this cohort",
-        "The barcode belongs to another cohort: a file was named wrongly or two were mixed.",
+        "The patient has another disease than the cohort. (A file in which most are so is refused when it is built.)",
         "Look at the cohort of the source in params.yaml; omicstore ids BARCODE says where it comes from.",
         OneOf("site_agrees"),
         shown=("site", "site_collected_for"),

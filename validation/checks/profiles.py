@@ -32,7 +32,7 @@ PROFILES: tuple[Check, ...] = (
         "The replicate rule left two, so which of them a query returns is not determined.",
         _BUILD,
         Unique(("cohort", "modality", "sample_id")),
-        only=("chosen", (True,)),
+        only=("has_row", (True,)),
         shown=("sample_id", "reason"),
         absent=_NO_PROFILES,
     ),
