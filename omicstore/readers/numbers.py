@@ -116,8 +116,9 @@ def _turned(blocks: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     start = 0
     while blocks:
         block = blocks.pop(0)
-        for left in range(0, block.shape[1], 64):  # tiles that stay in the cache
-            values[left : left + 64, start : start + len(block)] = block[:, left : left + 64].T
+        for top in range(0, len(block), 256):  # tiles that stay in the cache
+            tile = block[top : top + 256]
+            values[:, start + top : start + top + len(tile)] = tile.T
         start += len(block)
     return values
 
