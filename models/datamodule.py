@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from models.batch import MultiOmicsBatch, Targets
 from models.files import hash_ids
 from models.transforms.state import TransformState, fit_state
-from omicstore.errors import LeakageError, SplitError
+from omicstore.errors import LeakageError, SplitError, StudyError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -228,6 +228,7 @@ class CohortDataModule(lightning.LightningDataModule):
                 manifest_hash=load(self.split).manifest_hash,
                 fold=self.fold,
             )
+            self._refuse_empty({m: list(summary[m]["units"]) for m in self.modalities})
         elif self._state.fitted_on_row_hash != hash_ids(sorted(cohort.samples["sample_id"])):
             raise LeakageError(
                 f"the fitted state has seen other rows than the training rows of fold {self.fold} of {self.split.name}",
@@ -235,6 +236,16 @@ class CohortDataModule(lightning.LightningDataModule):
                 run="omicstore train",
             )
         return {m: self._state.apply(m, raw.pop(m), names[m]) for m in self.modalities}
+
+    def _refuse_empty(self, cohorts: dict[str, list[str]]) -> None:
+        """Raise where a modality, measured in these cohorts, has nothing to learn from."""
+        for modality, measured in cohorts.items():
+            if not self.state.features(modality):
+                raise StudyError(
+                    f"no feature of {modality} varies over the training rows of {', '.join(measured) or 'any cohort'}",
+                    expected="a modality that the training cohorts have",
+                    run="edit train.modalities or train.cohorts in params.yaml",
+                )
 
 
 def outcomes_of(store: Store, patient_ids: Sequence[str], endpoint: str) -> Targets:

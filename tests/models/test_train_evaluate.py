@@ -207,6 +207,7 @@ def test_changed_weights_are_refused(copied: Path) -> None:
         ("train", {"model": "arro"}, "unknown model 'arro'. Expected one of aro"),
         ("train", {"preset": "smal"}, "unknown preset of aro 'smal'"),
         ("train", {"modalities": ["rna", "port"]}, "unknown modality 'port'"),
+        ("train", {"modalities": ["rna", "metab"]}, "no feature of metab varies over the training rows of any cohort"),
         ("train", {"epochs": 3}, "the section train of params.yaml has epochs"),
         ("train", {"config": {"lr": 1e30}}, "no val loss is finite"),
         ("evaluate", {"impute": {"from": "rna", "to": "meth"}}, "unknown modality of the trained model 'meth'"),
