@@ -133,9 +133,8 @@ def _plan(
         raise SourceError(source.path, "there is only the id column: 0 samples", expected="columns of numbers")
     text = {i for i in others if layout.is_text(i)}
     if len(text) == len(others):
-        found = (
-            f"no column holds numbers; the first rows have {layout.rows[0][others[0]]!r} under {header[others[0]]!r}"
-        )
+        cell = next(row[others[0]] for row in layout.rows if others[0] < len(row))
+        found = f"no column holds numbers; the first rows have {cell!r} under {header[others[0]]!r}"
         raise SourceError(source.path, found, expected="a matrix of numbers", run="name another file or format")
     if source.orientation is not None:
         in_rows = source.orientation == "features_in_rows"

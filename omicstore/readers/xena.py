@@ -43,7 +43,13 @@ SURVIVAL: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 
 
 def read_clinical(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
-    """Read a clinical matrix or a GDC phenotype table: clinical columns, and the labels that the source names."""
+    """Read a clinical matrix or a GDC phenotype table: clinical columns, and the labels that the source names.
+
+    Raises
+    ------
+    SourceError
+        If no column of it is known and the source names no label.
+    """
     del sampling  # every row is a sample of TCGA or a programme laid out like it
     layout = sniff(source.path)
     at = source.id if source.id is not None else layout.header[0]
@@ -51,6 +57,14 @@ def read_clinical(source: Source, sampling: Sampling | None = None) -> list[RawT
     wanted = [at, *(n for names in CLINICAL.values() for n in names), *source.labels.values()]
     table = TextTable.read(layout, wanted, source.missing)
     frame = canonical(table, CLINICAL, pl.col(at)).filter(pl.col("raw_id").is_not_null())
+    if frame.width == 1 and not source.labels:
+        raise SourceError(
+            source.path,
+            f"there is no clinical column that is known; the columns are {', '.join(layout.header[:8])}",
+            line=1,
+            expected="gender, vital_status, gender.demographic or another of their kind",
+            run="mend path or format in the study file, or use the format clinical-table",
+        )
     clinical = RawTable("clinical", source, frame=frame, rows_in=table.frame.height, columns_in=len(layout.header))
     clinical.drops.add("row without an id", [], count=table.frame.height - frame.height)
     labels = label_table(source, table, pl.col(at))

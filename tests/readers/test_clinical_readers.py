@@ -76,6 +76,11 @@ def test_xena_clinical_and_labels(write: Write, source: Make) -> None:
         read(source(write("a.tsv", text), "xena-clinical", modality=None, labels={"pam50": "PAM5"}))
 
 
+def test_xena_clinical_of_something_else(write: Write, source: Make) -> None:
+    with pytest.raises(SourceError, match="no clinical column that is known; the columns are sample, s1"):
+        read(source(write("a.tsv", "sample\ts1\nTP53\t1\n"), "xena-clinical", modality=None))
+
+
 def test_gdc_phenotype(write: Write, source: Make) -> None:
     text = (
         "submitter_id.samples\tage_at_diagnosis.diagnoses\tgender.demographic\tethnicity.demographic\t"

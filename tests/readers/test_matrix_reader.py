@@ -164,6 +164,11 @@ def test_nothing_but_missing_is_no_matrix(write: Write, source: Make) -> None:
         read(source(write("a.csv", f",A,B\n{IDS[0]},NA,\n")))
 
 
+def test_prose_is_no_matrix(write: Write, source: Make) -> None:
+    with pytest.raises(SourceError, match="no column holds numbers; the first rows have ' or nearly' under"):
+        read(source(write("a.txt", "Words, with, commas\nnone here\nsome, or nearly, so\n")))
+
+
 def test_xena_matrix_has_features_in_rows(write: Write, source: Make) -> None:
     (raw,) = read(source(write("a.tsv", "sample\ts1\ts2\nx\t1\t2\n"), "xena-matrix"))
     assert raw.ids == ["s1", "s2"]
