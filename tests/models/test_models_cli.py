@@ -9,9 +9,10 @@ from omicstore.cli import main
 
 
 def run(*words: str) -> int:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as left:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["omicstore", *words])
-        main()
+        with pytest.raises(SystemExit) as left:
+            main()
     return int(left.value.code or 0)
 
 
