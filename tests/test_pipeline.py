@@ -21,9 +21,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 def repro(study: Path, *targets: str) -> list[str]:
     """Run ``dvc repro`` and return the stages that ran."""
-    env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "DVC_NO_ANALYTICS": "1"}
+    env = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "1",
+    }
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "repro", *targets], cwd=study, env=env, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "dvc", "repro", *targets],
+        cwd=study,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return re.findall(r"Running stage '([^']+)'", done.stdout)

@@ -25,9 +25,7 @@ def test_cohorts_are_guessed_and_upper_case(tmp_path: Path) -> None:
 
 
 def test_paths_are_relative_to_the_study_file(tmp_path: Path) -> None:
-    study = load_study(
-        write(tmp_path, "{path: ../x/a.tsv, format: matrix, modality: rna, cohort: A, unit: tpm}")
-    )
+    study = load_study(write(tmp_path, "{path: ../x/a.tsv, format: matrix, modality: rna, cohort: A, unit: tpm}"))
     assert study.sources[0].path == tmp_path.parent / "x" / "a.tsv"
 
 
