@@ -69,7 +69,8 @@ def profile_matrices(store: Store, advance: Callable[[], None]) -> dict[str, pl.
 
 def _conform(frame: pl.DataFrame, schema: dict[str, Any]) -> pl.DataFrame:
     return frame.with_columns(pl.lit(None).alias(c) for c in schema if c not in frame.columns).select(
-        pl.col(c).cast(dtype) for c, dtype in schema.items()
+        pl.col(c).cast(dtype).fill_nan(None) if dtype == pl.Float64 else pl.col(c).cast(dtype)
+        for c, dtype in schema.items()
     )
 
 

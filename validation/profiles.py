@@ -120,8 +120,9 @@ def describe_matrix(samples: pl.DataFrame) -> dict[str, Any]:
         return {"observed": 0, "missing": 1.0}
     n, mean = samples["n"].to_numpy(), samples["mean"].fill_null(0.0).to_numpy()
     grand = float((n * mean).sum() / observed)
-    within = (np.maximum(n - 1, 0) * samples["sd"].fill_null(0.0).to_numpy() ** 2).sum()
-    between = (n * (mean - grand) ** 2).sum()
+    with np.errstate(invalid="ignore"):  # of infinite values, which are reported as such
+        within = (np.maximum(n - 1, 0) * samples["sd"].fill_null(0.0).to_numpy() ** 2).sum()
+        between = (n * (mean - grand) ** 2).sum()
     low, high = samples["min"].min(), samples["max"].max()
     assert isinstance(low, float)
     assert isinstance(high, float)

@@ -29,6 +29,9 @@ FORMAT = "omicstore.validation/1"
 
 JSON, HTML = "validation.json", "validation.html"
 
+#: So many offenders per check and cohort are on the page; the JSON file has more.
+_SHOWN = 8
+
 _SITE_CHECKS = ("site-cohort", "site-known")
 _MATRIX_COLUMNS = (
     "cohort", "modality", "unit", "upstream_fit", "platform", "n_samples", "n_features", "missing", "zeros", "min",
@@ -131,7 +134,9 @@ def render(body: dict[str, Any]) -> str:
     )
     environment.filters |= {"number": _number, "percent": _percent, "words": _words}
     columns = [*body["cohorts"], *sorted({c for e in body["checks"] for c in e["cohorts"]} - set(body["cohorts"]))]
-    return environment.get_template("report.html.j2").render(body=body, columns=columns, topics=list(TOPICS))
+    return environment.get_template("report.html.j2").render(
+        body=body, columns=columns, topics=list(TOPICS), shown=_SHOWN
+    )
 
 
 def _number(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from omicstore.errors import OmicstoreError
+from omicstore.errors import OmicstoreError, StudyError
 from omicstore.identifiers import NOT_A_DISEASE, cohort_of_disease, cohorts_agree, parse_barcode
 
 if TYPE_CHECKING:
@@ -65,9 +65,13 @@ def find_sites(folder: Path | None) -> Sites:
     if folder is None:
         return Sites(absent="the store is not on this machine, so its study's table of sites is not known")
     try:
-        study = load_study(find_study(folder) / "params.yaml")
+        root = find_study(folder)
+    except StudyError:
+        return Sites(absent="the store lies in no study, so there is no table of sites")
+    try:
+        study = load_study(root / "params.yaml")
         if study.reference("sites") is None:
             return Sites(absent="the study names no table of sites (study.references.sites)")
         return Sites(References.load(study).sites)
-    except OmicstoreError as error:
-        return Sites(absent=f"no table of sites: {error.found}")
+    except OmicstoreError:
+        return Sites(absent="the study's table of sites cannot be read; omicstore plan says why")
