@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -68,7 +69,9 @@ class MatrixWriter:
 
     def write(self, keys: Mapping[str, Any], values: NDArray[np.float32]) -> None:
         """Append (n, width) rows; `keys` holds n texts per text column."""
-        columns = [pa.array(keys[field.name], pa.string()) for field in list(self._schema)[:-1]]
+        # Through polars: pyarrow imports pandas to look at a list.
+        texts = [pl.Series(keys[field.name], dtype=pl.String) for field in list(self._schema)[:-1]]
+        columns = [text.to_arrow().cast(pa.string()) for text in texts]
         for start in range(0, values.shape[0], self.rows_per_group):
             block = np.ascontiguousarray(values[start : start + self.rows_per_group], dtype=np.float32)
             missing = np.isnan(block)
