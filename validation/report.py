@@ -143,7 +143,9 @@ def _number(value: Any) -> str:
     """Return a value of a table as text: thousands apart, at most four digits of a fraction."""
     if value is None:
         return ""
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int | float):
         return str(value)
     if isinstance(value, int) or value.is_integer():
         return f"{int(value):,}" if abs(value) < 1e15 else f"{value:.4g}"

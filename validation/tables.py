@@ -66,8 +66,9 @@ def make_tables(store: Store, sites: Sites, advance: Callable[[], None]) -> dict
         n_labels=pl.col("label").n_unique().over("cohort", "patient_id", "sample_id", "task").cast(pl.Int64)
     )
     tables["reports"] = _reports(catalogue["reports"])
+    sentences = pl.col("warnings").str.json_decode(pl.List(pl.String))
     tables["provenance"] = catalogue["provenance"].with_columns(
-        n_warnings=pl.col("warnings").str.json_decode(pl.List(pl.String)).list.len().fill_null(0).cast(pl.Int64)
+        n_warnings=sentences.list.len().fill_null(0).cast(pl.Int64), warnings=sentences.list.join("; ")
     )
     return {name: tables[name].sort(*key, nulls_last=True, maintain_order=True) for name, key in TABLES.items()}
 

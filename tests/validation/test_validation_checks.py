@@ -222,8 +222,8 @@ FAULTS: list[Fault] = [
     ),
     (
         "source-unremarkable",
-        'OV rna rna.tsv (warnings ["a line was odd"])',
-        change("OV", "provenance", pl.col("modality") == "rna", warnings='["a line was odd"]'),
+        "OV rna rna.tsv (warnings a line was odd; so was another)",
+        change("OV", "provenance", pl.col("modality") == "rna", warnings='["a line was odd", "so was another"]'),
     ),
 ]
 

@@ -77,7 +77,7 @@ class TestReport:
 
     @pytest.mark.parametrize(
         ("value", "expected"),
-        [(None, ""), (3, "3"), (12345, "12,345"), (0.123456, "0.1235"), (2e6, "2,000,000"), ("a", "a"), (True, "True")],
+        [(None, ""), (3, "3"), (12345, "12,345"), (0.123456, "0.1235"), (2e6, "2,000,000"), ("a", "a"), (True, "yes")],
     )
     def test_numbers_on_the_page(self, value: Any, expected: str) -> None:
         assert report._number(value) == expected
