@@ -69,7 +69,7 @@ class MatrixWriter:
 
     def write(self, keys: Mapping[str, Any], values: NDArray[np.float32]) -> None:
         """Append (n, width) rows; `keys` holds n texts per text column."""
-        # Through polars: pyarrow imports pandas to look at a list.
+        # Texts through polars and numbers as a buffer: `pa.array` would import pandas to look at them.
         texts = [pl.Series(keys[field.name], dtype=pl.String) for field in list(self._schema)[:-1]]
         columns = [text.to_arrow().cast(pa.string()) for text in texts]
         for start in range(0, values.shape[0], self.rows_per_group):
@@ -77,7 +77,8 @@ class MatrixWriter:
             missing = np.isnan(block)
             if missing.any():  # one bit pattern, so that the same numbers are the same bytes
                 block = np.where(missing, np.float32(np.nan), block)
-            flat = pa.FixedSizeListArray.from_arrays(pa.array(block.ravel()), type=self._list)
+            numbers = pa.Array.from_buffers(pa.float32(), block.size, [None, pa.py_buffer(block)])
+            flat = pa.FixedSizeListArray.from_arrays(numbers, type=self._list)
             part = [column.slice(start, block.shape[0]) for column in columns]
             self._writer.write_table(pa.table([*part, flat], schema=self._schema), row_group_size=block.shape[0])
 
