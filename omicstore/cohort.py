@@ -107,7 +107,7 @@ class Cohort:
         return {m: int(self.samples[f"has_{m}"].sum()) for m in self.modalities}
 
     def features(self, modality: str) -> pl.DataFrame:
-        """Return the features of a modality, a row per column of `to_numpy`, as `omicstore.store.schema.FEATURES`."""
+        """Return the features of a modality, a row per column of `to_numpy`, as `omicstore.schema.FEATURES`."""
         table = self._feature_table(modality)
         kept = getattr(self.split and self.split.state, "features", None)
         if kept is None:

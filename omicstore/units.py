@@ -49,10 +49,7 @@ class Base:
 BASES: dict[str, Base] = {
     b.name: b
     for b in (
-        *(
-            Base(name, name, 0.0, None, additive=True)
-            for name in ("tpm", "fpkm", "fpkm_uq", "rsem_normalized")
-        ),
+        *(Base(name, name, 0.0, None, additive=True) for name in ("tpm", "fpkm", "fpkm_uq", "rsem_normalized")),
         *(Base(name, name, 0.0, None, additive=True) for name in ("counts", "rpm", "intensity")),
         Base("beta", "beta", 0.0, 1.0, additive=False),
         Base("m_value", "beta", 0.0, 1.0, additive=False),
@@ -140,9 +137,7 @@ class Unit:
             elif self.log is None:
                 np.copyto(out, x)
             else:
-                np.exp2(x, out=out) if self.log == 2.0 else np.exp(
-                    x * np.float32(math.log(self.log)), out=out
-                )
+                np.exp2(x, out=out) if self.log == 2.0 else np.exp(x * np.float32(math.log(self.log)), out=out)
                 out -= np.float32(self.offset)
                 if self.offset > 0:
                     zero, half = np.float32(self._logged_zero), np.float32(self.half_step(decimals))

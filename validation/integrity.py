@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import StoreError
+from omicstore.schema import FEATURES, REPORTS, TABLES
 from omicstore.store.catalog import PATCHES
 from omicstore.store.hashing import column_hash, node_hash, table_hash, values_hash
-from omicstore.store.schema import FEATURES, REPORTS, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

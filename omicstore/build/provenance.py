@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from omicstore.paths import relative
-from omicstore.store.schema import PROVENANCE
+from omicstore.schema import PROVENANCE
 
 if TYPE_CHECKING:
     from omicstore.build.plan import Planned

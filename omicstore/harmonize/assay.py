@@ -25,7 +25,7 @@ from omicstore.harmonize.probes import platform_name
 from omicstore.harmonize.ranges import check_range
 from omicstore.harmonize.samples import Sample, SampleMap, check_cohort
 from omicstore.readers.table import Drops
-from omicstore.store.schema import PROFILES
+from omicstore.schema import PROFILES
 from omicstore.units import Unit, parse_unit
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import polars as pl
 
-from omicstore.store.schema import FEATURES
+from omicstore.schema import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -14,7 +14,7 @@ from omicstore.harmonize.assay import Assay, Matrix
 from omicstore.harmonize.duplicates import nearest_other
 from omicstore.harmonize.replicates import INDISTINGUISHABLE, choose
 from omicstore.modalities import MODALITIES
-from omicstore.store.schema import FEATURES, PROFILES
+from omicstore.schema import FEATURES, PROFILES
 from omicstore.units import parse_unit
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from omicstore.harmonize.metabolites import metabolites
 from omicstore.harmonize.probes import GROUPS, SNP_PREFIX, is_probe
 from omicstore.identifiers import is_ensembl_gene
 from omicstore.readers.table import Drops
-from omicstore.store.schema import FEATURES
+from omicstore.schema import FEATURES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

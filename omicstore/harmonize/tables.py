@@ -15,7 +15,7 @@ from omicstore.harmonize.people import Members, Note, Raws, by_precedence, sourc
 from omicstore.harmonize.samples import SampleMap
 from omicstore.harmonize.texts import make_patches, make_reports
 from omicstore.identifiers import cohorts_agree
-from omicstore.store.schema import LABELS, OUTCOMES, PATIENTS, PROFILES
+from omicstore.schema import LABELS, OUTCOMES, PATIENTS, PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

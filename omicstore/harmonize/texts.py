@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from omicstore.harmonize.people import Members, Note, Raws, Row, source_name
-from omicstore.store.schema import PROFILES, REPORTS
+from omicstore.schema import PROFILES, REPORTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -54,7 +54,7 @@ class RawTable:
     kind
         ``matrix``: `values` with one row per profile and one column per feature, whatever way round the file had it.
         ``clinical``: `frame` with one row per patient or sample, columns under canonical names (see
-        `omicstore.store.schema.PATIENTS`) or, for what has none, under the file's own. ``outcome``: `frame` with
+        `omicstore.schema.PATIENTS`) or, for what has none, under the file's own. ``outcome``: `frame` with
         raw_id, endpoint, time_days (Float64), event (Int8). ``label``: `frame` with raw_id, task, label.
         ``report``: `frame` with raw_id, text. ``patches``: `frame` with raw_id, slide_id, path, encoder, n_patches.
     source

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 import polars as pl
 
 from omicstore.errors import SplitError, UnknownNameError
+from omicstore.schema import LABELS, OUTCOMES, PATIENTS, PROFILES, PROVENANCE, TABLES, Table
 from omicstore.splits.hashing import table_hash
-from omicstore.store.schema import LABELS, OUTCOMES, PATIENTS, PROFILES, PROVENANCE, TABLES, Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ class StoreLike(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The catalogue of a store, as plain frames in the columns of `omicstore.store.schema`.
+    """The catalogue of a store, as plain frames in the columns of `omicstore.schema`.
 
     Columns that a frame lacks are null. Only `profiles` must hold rows.
 

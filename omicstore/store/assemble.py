@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import StoreError
+from omicstore.schema import FORMAT, TABLES
 from omicstore.store import layout
 from omicstore.store.catalog import join_tables, samples_table
 from omicstore.store.files import tell_full_disk, write_bytes, write_table
@@ -14,7 +15,6 @@ from omicstore.store.hashing import column_hash, node_hash, table_hash
 from omicstore.store.index import write_index
 from omicstore.store.lease import sweep
 from omicstore.store.lock import write_locks
-from omicstore.store.schema import FORMAT, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -10,8 +10,8 @@ import polars as pl
 from omicstore.errors import StoreError
 from omicstore.identifiers import SAMPLE_TYPES
 from omicstore.modalities import MODALITIES
+from omicstore.schema import TABLES, Table
 from omicstore.store.hashing import in_key_order
-from omicstore.store.schema import TABLES, Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from omicstore.store.schema import Table
+    from omicstore.schema import Table
 
 __all__ = ["column_hash", "in_key_order", "node_hash", "table_hash", "values_hash"]
 

@@ -11,13 +11,13 @@ import polars as pl
 
 from omicstore.errors import StoreError, UnknownNameError
 from omicstore.modalities import MODALITIES
+from omicstore.schema import FORMAT
 from omicstore.store.axes import axis_positions
 from omicstore.store.describe import describe_columns, describe_store
 from omicstore.store.filesystem import open_root
 from omicstore.store.genes import lookup
 from omicstore.store.layout import STORE_JSON
 from omicstore.store.lease import Lease
-from omicstore.store.schema import FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from omicstore.errors import UnknownNameError, UsageError
-from omicstore.store.schema import PATIENTS, PROFILES
+from omicstore.schema import PATIENTS, PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import StoreError
+from omicstore.schema import FEATURES, FORMAT, REPORTS, TABLES
 from omicstore.store import layout
 from omicstore.store.assemble import assemble
 from omicstore.store.catalog import PATCHES
@@ -17,7 +18,6 @@ from omicstore.store.hashing import column_hash, in_key_order, node_hash, table_
 from omicstore.store.lease import sweep
 from omicstore.store.lock import write_locks
 from omicstore.store.matrixfile import MatrixWriter
-from omicstore.store.schema import FEATURES, FORMAT, REPORTS, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -40,7 +40,7 @@ class MatrixPart(Protocol):
     rows
         n rows: sample_id, profile_id.
     features
-        F rows, as `omicstore.store.schema.FEATURES`.
+        F rows, as `omicstore.schema.FEATURES`.
     """
 
     modality: str
@@ -72,9 +72,9 @@ def write_cohort(
     matrices
         Its matrices, at most one per modality; consumed one after the other.
     tables
-        Catalogue tables by name (`omicstore.store.schema.TABLES`), or what makes them once the matrices are consumed.
+        Catalogue tables by name (`omicstore.schema.TABLES`), or what makes them once the matrices are consumed.
     reports
-        Report texts, as `omicstore.store.schema.REPORTS`, or what makes them.
+        Report texts, as `omicstore.schema.REPORTS`, or what makes them.
     patches
         Patch features, a table per slide as `omicstore.store.catalog.PATCHES`, or what makes them.
 

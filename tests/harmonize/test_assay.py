@@ -6,7 +6,7 @@ import pytest
 
 from omicstore.errors import SourceError, StudyError
 from omicstore.harmonize.assay import to_assays
-from omicstore.store.schema import FEATURES, PROFILES
+from omicstore.schema import FEATURES, PROFILES
 
 P = ["TCGA-4Z-0001-01A", "TCGA-4Z-0002-01A", "TCGA-4Z-0003-11A"]
 

@@ -10,7 +10,7 @@ from omicstore.errors import StudyError
 from omicstore.harmonize.assay import combine, to_assays
 from omicstore.harmonize.duplicates import nearest_other
 from omicstore.harmonize.replicates import choose
-from omicstore.store.schema import FEATURES, PROFILES
+from omicstore.schema import FEATURES, PROFILES
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from omicstore.errors import SourceError
 from omicstore.harmonize import tables
 from omicstore.harmonize.assay import combine, to_assays
 from omicstore.readers.table import RawTable
+from omicstore.schema import LABELS, OUTCOMES, PATIENTS, PROFILES, REPORTS
 from omicstore.sources import Source, Study
-from omicstore.store.schema import LABELS, OUTCOMES, PATIENTS, PROFILES, REPORTS
 
 IDS = ["TCGA-4Z-0001-01A", "TCGA-4Z-0001-11A", "TCGA-4Z-0002-01A"]
 

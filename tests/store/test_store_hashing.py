@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from store_factory import make_cohort
 
 from omicstore.errors import StoreError
+from omicstore.schema import PROVENANCE, Table
 from omicstore.store.hashing import column_hash, table_hash, values_hash
-from omicstore.store.schema import PROVENANCE, Table
 from omicstore.store.writer import assemble
 
 TABLE = Table("t", {"key": pl.String, "number": pl.Int64, "value": pl.Float64, "flag": pl.Boolean}, ("key",))
