@@ -80,7 +80,9 @@ def create_study(folder: Path, study_file: Path | None) -> Defaults:
 
 def _section(folder: Path, study_file: Path | None) -> tuple[dict[str, Any], Defaults]:
     if study_file is None:
-        return {"dataset": folder.resolve().name, "cohorts": [], "sources": []}, defaults_for([], has_outcome=False)
+        return {"dataset": folder.resolve().name, "cohorts": [], "references": {}, "sources": []}, defaults_for(
+            [], has_outcome=False
+        )
     study = load_study(study_file)
     paths = [s.path for s in study.sources] + [r.path for r in study.references]
     absent = [str(path) for path in paths if not path.exists()]
@@ -94,6 +96,7 @@ def _section(folder: Path, study_file: Path | None) -> tuple[dict[str, Any], Def
     for entry in _paths(section):
         entry["path"] = relative((study_file.parent / entry["path"]).resolve(), folder.resolve())
     section["cohorts"] = list(study.cohorts)
+    section.setdefault("references", {})
     return section, choose_defaults(study)
 
 
