@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from omicstore.splits.catalogue import Catalogue, read_aliases
 from omicstore.splits.checks import CheckResult
 from omicstore.splits.defaults import default_spec
-from omicstore.splits.hashing import row_hash
 from omicstore.splits.make import split_catalogue
 from omicstore.splits.manifest import Manifest, load, read
 from omicstore.splits.spec import SplitSpec
 from omicstore.splits.verify import verify
+from omicstore.store.splitfile import row_hash
 
 if TYPE_CHECKING:
     from omicstore.splits.catalogue import StoreLike

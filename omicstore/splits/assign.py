@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from omicstore.splits.solve import Solution
     from omicstore.splits.spec import SplitSpec
 
-__all__ = ["ASSIGNMENTS", "PARTS", "Assigned", "assign", "blocks_of", "expand"]
-
-PARTS: tuple[str, ...] = ("train", "val", "test")
+__all__ = ["ASSIGNMENTS", "Assigned", "assign", "blocks_of", "expand"]
 
 #: The columns of assignments.parquet.
 ASSIGNMENTS: dict[str, Any] = {

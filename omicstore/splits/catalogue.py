@@ -9,7 +9,7 @@ import polars as pl
 
 from omicstore.errors import SplitError, UnknownNameError
 from omicstore.schema import LABELS, OUTCOMES, PATIENTS, PROFILES, PROVENANCE, TABLES, Table
-from omicstore.splits.hashing import table_hash
+from omicstore.store.splitfile import frame_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,9 +99,9 @@ class Catalogue:
         found = {}
         for name, table in TABLES.items():
             frame: pl.DataFrame = getattr(self, name)
-            found[name] = table_hash(frame.filter(pl.col("cohort").is_in(list(cohorts))).drop(list(table.unhashed)))
+            found[name] = frame_hash(frame.filter(pl.col("cohort").is_in(list(cohorts))).drop(list(table.unhashed)))
         if self.aliases is not None:
-            found["aliases"] = table_hash(self.aliases)
+            found["aliases"] = frame_hash(self.aliases)
         return found
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from omicstore.errors import SplitError
-from omicstore.splits.assign import PARTS
-from omicstore.splits.hashing import row_hash
+from omicstore.store.splitfile import PARTS, row_hash
 
 if TYPE_CHECKING:
     from omicstore.splits.catalogue import Catalogue

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from omicstore.splits.hashing import table_hash
+from omicstore.store.splitfile import frame_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,7 +75,7 @@ class Identity:
             sizes[group] = sizes.get(group, 0) + 1
         return {
             "edges": dict(zip(kinds["kind"].to_list(), kinds["len"].to_list(), strict=True)),
-            "edges_hash": table_hash(self.edges),
+            "edges_hash": frame_hash(self.edges),
             "near_duplicate_r": threshold,
             "near_duplicate_modalities": list(CONTINUOUS),
             "n_patients": len(self.group_of),

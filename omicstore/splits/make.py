@@ -10,10 +10,10 @@ from omicstore.splits.assign import assign, expand
 from omicstore.splits.catalogue import universe
 from omicstore.splits.checks import leak_checks
 from omicstore.splits.folds import joined_rows, per_fold, refuse_unusable
-from omicstore.splits.hashing import body_hash, row_hash, table_hash
 from omicstore.splits.identity import identity
 from omicstore.splits.manifest import FORMAT, Manifest
 from omicstore.splits.strata import balance, patient_strata
+from omicstore.store.splitfile import body_hash, frame_hash, row_hash
 
 if TYPE_CHECKING:
     from omicstore.splits.assign import Assigned
@@ -76,7 +76,7 @@ def split_catalogue(catalogue: Catalogue, spec: SplitSpec) -> Manifest:
         },
         "params": spec.to_params(),
         "partitions": _PARTITIONS,
-        "assignments_hash": table_hash(assignments),
+        "assignments_hash": frame_hash(assignments),
         "per_fold": per_fold(rows, catalogue, spec.k),
         "exclusions": seen.exclusions.to_dicts(),
         "checks": {check.id: {k: v for k, v in check.to_json().items() if k != "id"} for check in checks},
@@ -120,7 +120,7 @@ def _cohort(seen: Universe, strata: pl.DataFrame, cohorts: tuple[str, ...], spec
         "by_cohort": by_cohort,
         "sample_ids_hash": row_hash(seen.samples["sample_id"].to_list()),
         "outcome": outcome,
-        "outcome_hash": table_hash(strata),
+        "outcome_hash": frame_hash(strata),
     }
 
 

@@ -11,10 +11,10 @@ import polars as pl
 
 from omicstore.build.files import write_if_changed
 from omicstore.errors import SplitError, UnknownNameError
-from omicstore.splits.assign import ASSIGNMENTS, PARTS
-from omicstore.splits.hashing import body_hash
+from omicstore.splits.assign import ASSIGNMENTS
 from omicstore.splits.identity import EDGES
 from omicstore.store.layout import canonical_json
+from omicstore.store.splitfile import PARTS, body_hash
 
 if TYPE_CHECKING:
     from pathlib import Path

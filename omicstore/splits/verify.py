@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from omicstore.splits.assign import PARTS
 from omicstore.splits.catalogue import universe
 from omicstore.splits.checks import CheckResult, leak_checks, straddling
 from omicstore.splits.folds import joined_rows
-from omicstore.splits.hashing import body_hash, row_hash, table_hash
 from omicstore.splits.identity import components, identity
 from omicstore.splits.spec import SplitSpec
 from omicstore.splits.strata import patient_strata
+from omicstore.store.splitfile import PARTS, body_hash, frame_hash, row_hash
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,14 +60,14 @@ def verify(manifest: Manifest, catalogue: Catalogue | None = None) -> list[Check
 def broken_rows(manifest: Manifest) -> Iterator[str]:
     """Yield, as sentences, how the assignments differ from what the manifest says of them."""
     body, rows = manifest.body, manifest.assignments
-    if table_hash(rows) != body["assignments_hash"]:
+    if frame_hash(rows) != body["assignments_hash"]:
         yield "assignments.parquet does not have its assignments_hash"
     for entry in body["per_fold"]:
         for part in PARTS:
             ids = rows.filter((pl.col("fold") == entry["fold"]) & (pl.col("part") == part))["sample_id"]
             if row_hash(ids.to_list()) != entry["parts"][part]["row_hash"]:
                 yield f"the {part} part of fold {entry['fold']} has not the rows of its hash"
-    if table_hash(manifest.edges) != body["identity"]["edges_hash"]:
+    if frame_hash(manifest.edges) != body["identity"]["edges_hash"]:
         yield "identity.parquet does not have its edges_hash"
 
 

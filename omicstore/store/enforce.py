@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from omicstore.errors import LeakageError, SplitError, UnknownNameError, UsageError
-from omicstore.store.layout import canonical_json
+from omicstore.store.splitfile import PARTS, body_hash, frame_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +20,10 @@ if TYPE_CHECKING:
 
     from omicstore.store.reader import Store
 
-__all__ = ["FittedState", "SplitRead", "open_split"]
+__all__ = ["TEST_READS", "FittedState", "SplitRead", "open_split"]
 
-PARTS = ("train", "val", "test")
+#: In the split's folder: one line per read of a test part.
+TEST_READS = "test_reads.jsonl"
 
 
 class FittedState(Protocol):
@@ -69,15 +69,32 @@ class SplitRead:
     state: FittedState | None
 
     def log(self, store: Store, modalities: Sequence[str], n_samples: int) -> None:
-        """Record that test rows were read: how often a test part is read is a leak of its own."""
+        """Record that test rows were read, and what for: how often a test part is read is a leak of its own.
+
+        The reader is what the state says of itself in an attribute ``reader``, else the state's type.
+
+        Raises
+        ------
+        LeakageError
+            If it cannot be recorded.
+        """
         if self.part != "test":
             return
         line = {
             "release": store.release, "manifest_hash": self.manifest_hash, "fold": self.fold,
             "modalities": list(modalities), "n_samples": n_samples,
+            "reader": getattr(self.state, "reader", "") or type(self.state).__qualname__,
         }  # fmt: skip
-        with (self.folder / "test_reads.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line, sort_keys=True) + "\n")
+        path = self.folder / TEST_READS
+        try:
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line, sort_keys=True) + "\n")
+        except OSError as error:
+            raise LeakageError(
+                f"the test part of {self.folder.name} is not read, since that cannot be recorded: {error.strerror}",
+                expected=f"{path} to be writable",
+                run=f"make {self.folder} writable, or read a copy of the split",
+            ) from error
 
 
 def open_split(
@@ -103,7 +120,7 @@ def open_split(
     SplitError
         If there is no such split, or it was made on another release.
     LeakageError
-        If held-out rows are asked for and `state` is absent or was fitted elsewhere.
+        If held-out rows are asked for and `state` is absent or was fitted elsewhere, or if a person is in two parts.
     """
     folder = _folder(store, split)
     manifest = _manifest(folder)
@@ -124,7 +141,9 @@ def open_split(
     folds = sorted(rows["fold"].unique().to_list())
     if fold not in folds:
         raise UnknownNameError(f"fold of {folder.name}", str(fold), [str(f) for f in folds])
-    assigned = rows.filter((pl.col("fold") == fold) & (pl.col("part") == part)).select("cohort", "sample_id")
+    rows = rows.filter(pl.col("fold") == fold)
+    _refuse_crossing(folder, rows)
+    assigned = rows.filter(pl.col("part") == part).select("cohort", "sample_id")
     return SplitRead(folder, manifest["manifest_hash"], fold, part, assigned, state)
 
 
@@ -170,25 +189,34 @@ def _folder(store: Store, split: str | Path) -> Path:
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
         body = json.loads((folder / "manifest.json").read_bytes())
-        made = str(body.pop("manifest_hash"))
-        rows = str(body["assignments_hash"])
+        made = str(body["manifest_hash"])
+        body["assignments_hash"], body["release"]["id"]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise SplitError(f"{folder}/manifest.json is not a split manifest", run="omicstore split make") from None
-    if hashlib.sha256(canonical_json(body)).hexdigest() != made:
+    if body_hash(body) != made:
         raise _changed(folder / "manifest.json", "manifest_hash")
-    return {**body, "manifest_hash": made, "assignments_hash": rows}
+    return dict(body)
 
 
 def _assignments(folder: Path, expected: str) -> pl.DataFrame:
     """Return the rows of a split, if they are those that its manifest was made with."""
     rows = pl.read_parquet(folder / "assignments.parquet")
-    ordered = rows.select(sorted(rows.columns)).sort(sorted(rows.columns), nulls_last=True)
-    digest = hashlib.sha256()
-    for column in ordered:
-        digest.update(json.dumps([column.name, column.to_list()], ensure_ascii=False).encode() + b"\n")
-    if digest.hexdigest() != expected:
+    if frame_hash(rows) != expected:
         raise _changed(folder / "assignments.parquet", "assignments_hash")
     return rows
+
+
+def _refuse_crossing(folder: Path, rows: pl.DataFrame) -> None:
+    """Raise if a fold has a sample, a patient or an identity group in two parts: hashes seal wrong rows as well."""
+    for column in ("sample_id", "patient_id", "group_id"):
+        parts = rows.group_by(column).agg(pl.col("part").n_unique()).filter(pl.col("part") > 1)[column].sort()
+        if len(parts):
+            raise LeakageError(
+                f"{column} {parts[0]} is in two parts of one fold of {folder.name}"
+                + (f", and {len(parts) - 1} more" if len(parts) > 1 else ""),
+                expected="each person in one part of a fold",
+                run="omicstore split make",
+            )
 
 
 def _changed(path: Path, name: str) -> SplitError:

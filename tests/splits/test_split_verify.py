@@ -11,10 +11,10 @@ from split_catalogues import make_catalogue
 
 from omicstore.errors import SplitError
 from omicstore.splits import SplitSpec, load, read, split_catalogue
-from omicstore.splits.hashing import body_hash, table_hash
 from omicstore.splits.manifest import Manifest
 from omicstore.splits.verify import verify
 from omicstore.store.layout import canonical_json
+from omicstore.store.splitfile import body_hash, frame_hash
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def moved(manifest: Manifest, patient_samples: int = 1) -> pl.DataFrame:
 
 def signed(manifest: Manifest, assignments: pl.DataFrame) -> Manifest:
     """Return a forgery: other rows, with every hash over the whole made to fit."""
-    body = json.loads(json.dumps(manifest.body)) | {"assignments_hash": table_hash(assignments)}
+    body = json.loads(json.dumps(manifest.body)) | {"assignments_hash": frame_hash(assignments)}
     return Manifest(body | {"manifest_hash": body_hash(body)}, assignments, manifest.edges)
 
 

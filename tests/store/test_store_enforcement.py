@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,8 @@ import pytest
 
 import omicstore
 from omicstore.errors import LeakageError, SplitError, UnknownNameError, UsageError
+from omicstore.store.layout import canonical_json
+from omicstore.store.splitfile import body_hash, frame_hash
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,6 @@ class State:
         return ("ENSG00000000000", "ENSG00000000001")
 
 
-def canonical(body) -> bytes:
-    return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-
-
 def make_split(folder, store, name="cv"):
     """Write a split as specs/splits.md says: by patient, three parts in each of two folds."""
     samples = store.samples().filter(pl.col("cohort").is_in(["AAA", "BBB"]))
@@ -44,20 +41,20 @@ def make_split(folder, store, name="cv"):
             )
         )
     assignments = pl.concat(rows).sort("fold", "sample_id")
-    ordered = assignments.select(sorted(assignments.columns)).sort(sorted(assignments.columns))
-    digest = hashlib.sha256()
-    for column in ordered:
-        digest.update(json.dumps([column.name, column.to_list()], ensure_ascii=False).encode() + b"\n")
+    return seal(folder / name, assignments, store.release)
+
+
+def seal(target, assignments, release):
+    """Write a split whose hashes are right, whatever its rows are."""
     body = {
         "format": "omicstore.split/1",
-        "name": name,
-        "release": {"id": store.release},
-        "assignments_hash": digest.hexdigest(),
+        "name": target.name,
+        "release": {"id": release},
+        "assignments_hash": frame_hash(assignments),
     }
-    made = hashlib.sha256(canonical(body)).hexdigest()
-    target = folder / name
-    target.mkdir(parents=True)
-    (target / "manifest.json").write_bytes(canonical({**body, "manifest_hash": made}))
+    made = body_hash(body)
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "manifest.json").write_bytes(canonical_json({**body, "manifest_hash": made}))
     assignments.write_parquet(target / "assignments.parquet")
     return target, made, assignments
 
@@ -140,7 +137,27 @@ def test_test_reads_are_logged(store, split):
     assert len(lines) == 2
     assert lines[0] == {
         "release": store.release, "manifest_hash": split[1], "fold": 0, "modalities": ["rna"], "n_samples": len(read),
+        "reader": "State",
     }  # fmt: skip
+
+
+def test_a_test_read_that_cannot_be_logged_is_refused(store, split):
+    (split[0] / "test_reads.jsonl").mkdir()
+    read = ask(store, split, part="test", state=State(split[1], 0))
+    with pytest.raises(LeakageError, match="the test part of cv is not read, since that cannot be recorded"):
+        read.to_numpy("rna")
+
+
+@pytest.mark.parametrize("column", ["sample_id", "patient_id", "group_id"])
+def test_a_sealed_split_that_a_person_crosses_is_refused(store, split, column):
+    folder, _, rows = split
+    one, other = (
+        rows.filter((pl.col("fold") == 0) & (pl.col("part") == p)).row(0, named=True) for p in ("train", "test")
+    )
+    twice = pl.DataFrame([{**other, column: one[column]}], schema=rows.schema)
+    made = seal(folder, pl.concat([rows, twice]), store.release)
+    with pytest.raises(LeakageError, match=rf"{column} {one[column]} is in two parts of one fold of cv"):
+        ask(store, made, part="train")
 
 
 def test_changed_rows_are_refused(store, split):
@@ -152,7 +169,7 @@ def test_changed_rows_are_refused(store, split):
 
 def test_changed_manifest_is_refused(store, split):
     body = json.loads((split[0] / "manifest.json").read_bytes())
-    (split[0] / "manifest.json").write_bytes(canonical({**body, "name": "other"}))
+    (split[0] / "manifest.json").write_bytes(canonical_json({**body, "name": "other"}))
     with pytest.raises(SplitError, match=r"manifest\.json was changed after it was made"):
         ask(store, split, part="train")
     (split[0] / "manifest.json").write_text("{}")

@@ -1,4 +1,7 @@
-"""Hashes of what a manifest speaks of: rows, tables, and the manifest itself."""
+"""What readers and makers of a split agree on: its parts, and the hashes that seal it.
+
+It lies with the store, which enforces splits at every read and may not know the room that makes them.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,28 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-__all__ = ["body_hash", "row_hash", "table_hash"]
+__all__ = ["PARTS", "body_hash", "frame_hash", "row_hash"]
+
+#: The parts of every fold.
+PARTS: tuple[str, ...] = ("train", "val", "test")
 
 
-def body_hash(body: Mapping[str, Any]) -> str:
-    """Return the sha256 (hex) of a manifest's body, its own ``manifest_hash`` left out."""
-    return hashlib.sha256(canonical_json({k: v for k, v in body.items() if k != "manifest_hash"})).hexdigest()
+def body_hash(body: Mapping[str, Any], seal: str = "manifest_hash") -> str:
+    """Return the sha256 (hex) of a JSON object, the key that holds this very hash left out.
+
+    Parameters
+    ----------
+    body
+        What JSON can hold.
+    seal
+        The key.
+
+    Examples
+    --------
+    >>> body_hash({"name": "cv", "manifest_hash": "x"}) == body_hash({"name": "cv"})
+    True
+    """
+    return hashlib.sha256(canonical_json({k: v for k, v in body.items() if k != seal})).hexdigest()
 
 
 def row_hash(sample_ids: Iterable[str]) -> str:
@@ -32,7 +51,7 @@ def row_hash(sample_ids: Iterable[str]) -> str:
     return hashlib.sha256("".join(f"{s}\n" for s in sorted(set(sample_ids))).encode()).hexdigest()
 
 
-def table_hash(frame: pl.DataFrame) -> str:
+def frame_hash(frame: pl.DataFrame) -> str:
     """Return the sha256 (hex) of a table's content: columns by name, rows in the order of all columns.
 
     Neither the order of rows or columns nor the library that wrote the table enters it.
