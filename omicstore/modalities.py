@@ -41,6 +41,11 @@ class Modality:
     high: float | None
     namespace: str
 
+    @property
+    def side_by_side(self) -> bool:
+        """Whether two platforms measure different things of a sample, not the same things twice."""
+        return self.namespace in ("antibody", "metabolite")
+
 
 MODALITIES: dict[str, Modality] = {
     m.name: m

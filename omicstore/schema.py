@@ -21,6 +21,7 @@ __all__ = [
     "REPORTS",
     "TABLES",
     "Table",
+    "matrix_rows",
 ]
 
 FORMAT = "omicstore.store/1"
@@ -130,3 +131,22 @@ REPORTS = Table(
 
 #: The tables of ``catalog/``.
 TABLES: dict[str, Table] = {t.name: t for t in (PATIENTS, OUTCOMES, LABELS, PROFILES, PROVENANCE)}
+
+
+def matrix_rows(profiles: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that the matrices of a sample map have: cohort, modality, sample_id, profile_id.
+
+    A sample has one row, which holds its chosen profile. Where platforms are set side by side
+    (`omicstore.modalities.Modality.side_by_side`), one profile is chosen on each, and the row holds them all: its
+    profile_id is theirs, in order, joined by ``+``.
+
+    Examples
+    --------
+    >>> profiles = pl.DataFrame({
+    ...     "cohort": "RCC", "modality": "metab", "sample_id": ["A-T", "A-T", "B-T"],
+    ...     "profile_id": ["A_T#2", "A_T", "B_T"], "chosen": True})
+    >>> matrix_rows(profiles)["profile_id"].to_list()
+    ['A_T+A_T#2', 'B_T']
+    """
+    keys = ["cohort", "modality", "sample_id"]
+    return profiles.filter("chosen").group_by(keys).agg(pl.col("profile_id").sort().str.join("+")).sort(keys)

@@ -161,6 +161,39 @@ def test_ccle_counts(ccle: Store) -> None:
     assert metab.summary()["modalities"]["metab"]["n_features"] == 225
 
 
+def test_tj_rcc_sets_two_platforms_side_by_side(real_data: Path, tmp_path: Path) -> None:
+    store = build(study_section(real_data, "tj_rcc"), tmp_path)
+    assert counts(store, "TJRCC", "metab") == (100, 100, {"metab": 100})
+    assert counts(store, "TJRCC", "metab", sample_type="all") == (150, 150, {"metab": 150})
+    metab = store.query(cohort="TJRCC", modalities=["metab"], sample_type="all")
+    # 309 by GC and 767 by LC: no two names of one platform are surely one compound, and platforms are never merged.
+    assert metab.features("metab")["platform"].value_counts(sort=True).rows() == [("lc-ms", 767), ("gc-ms", 309)]
+    columns = profiles(store, "TJRCC", "metab")
+    assert (columns.height, columns["chosen"].sum()) == (300, 300)
+    gc = (metab.features("metab")["platform"] == "gc-ms").to_numpy()
+    values = metab.to_numpy("metab")
+    assert np.isfinite(values[:, gc]).any(axis=1).all()
+    assert np.isfinite(values[:, ~gc]).any(axis=1).all()
+    assert faults(store) == []
+
+
+def test_kidney_counts(real_data: Path, tmp_path: Path) -> None:
+    store = build(study_section(real_data, "kidney"), tmp_path)
+    n_samples, complete, by_modality = counts(store, "KIPAN", "rna,report")
+    assert (by_modality["rna"], complete) == (605, 556)
+    assert n_samples == store.table("patients").height == 905
+    assert {p["unit"] for p in store.body["matrices"]["KIPAN"].values()} == {"zscore"}
+    assert set(store.table("labels")["task"]) == {"subtype"}
+    assert faults(store) == []
+
+
+def faults(store: Store) -> list[str]:
+    """The checks that a store fails with an error."""
+    from validation.report import check_store
+
+    return [c["id"] for c in check_store(store)["checks"] if c["status"] == "error"]
+
+
 def kirp_section(real_data: Path, platform: str | None) -> dict[str, Any]:
     section = study_section(real_data, "tcga")
     section["cohorts"] = ["KIRP"]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from omicstore.modalities import MATRIX_MODALITIES
+from omicstore.modalities import MATRIX_MODALITIES, MODALITIES
+from omicstore.schema import matrix_rows
 from validation.matrices import profile_matrices
 from validation.people import expressed_sex_table, first_rows, patients_table, people_table
 
@@ -37,7 +38,8 @@ TABLES: dict[str, tuple[str, ...]] = {
 #: A correlation over fewer features than this says nothing.
 LEAST_FEATURES = 20
 
-_PROFILE = ["cohort", "modality", "sample_id", "profile_id"]
+_SAMPLE = ["cohort", "modality", "sample_id"]
+_PROFILE = [*_SAMPLE, "profile_id"]
 
 
 def make_tables(store: Store, sites: Sites, advance: Callable[[], None]) -> dict[str, pl.DataFrame]:
@@ -56,8 +58,9 @@ def make_tables(store: Store, sites: Sites, advance: Callable[[], None]) -> dict
     catalogue = {name: store.table(name) for name in ("patients", "outcomes", "labels", "profiles", "provenance")}
     catalogue["reports"] = store.table("reports")
     tables["profiles"] = _profiles(catalogue["profiles"], tables["samples"])
-    chosen = catalogue["profiles"].filter(pl.col("chosen"))
-    tables["samples"] = tables["samples"].with_columns(is_chosen=_among(tables["samples"], chosen))
+    tables["samples"] = tables["samples"].with_columns(
+        is_chosen=_among(tables["samples"], matrix_rows(catalogue["profiles"]))
+    )
     tables["patients"] = patients_table(catalogue["patients"], catalogue["labels"], sites)
     tables["people"] = people_table(catalogue)
     tables["expressed_sex"] = expressed_sex_table(tables["expressed_sex"], catalogue["profiles"], catalogue["patients"])
@@ -74,7 +77,7 @@ def make_tables(store: Store, sites: Sites, advance: Callable[[], None]) -> dict
 
 
 def _among(rows: pl.DataFrame, others: pl.DataFrame) -> pl.Series:
-    """Return for each row whether the others have a profile of this name, of the same sample, cohort and modality."""
+    """Return for each row whether the others have the same profiles of the same sample, cohort and modality."""
     found = rows.select(_PROFILE).join(
         others.select(*_PROFILE, found=True).unique(_PROFILE), on=_PROFILE, how="left", maintain_order="left"
     )
@@ -103,12 +106,17 @@ def _profiles(profiles: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
         .with_columns(pl.col("n_twins", "n_copies").cast(pl.Int64))
     )
     observed = pl.col("n_features").fill_null(LEAST_FEATURES) - pl.col("n_missing").fill_null(0)
-    joined = profiles.with_columns(in_matrix=_among(profiles, samples)).join(others, on=_PROFILE, how="left")
+    rows = matrix_rows(profiles)
+    held = rows.select(*_SAMPLE, in_matrix=_among(rows, samples))
+    joined = profiles.join(held, on=_SAMPLE, how="left").join(others, on=_PROFILE, how="left")
+    side_by_side = [m.name for m in MODALITIES.values() if m.side_by_side]
     replicates = pl.len().over("cohort", "modality", "sample_id") > 1
     return joined.with_columns(
         # A sample has one row in a matrix, but may have several slides.
         has_row=pl.col("chosen") & on_matrix,
-        has_values=pl.when(pl.col("chosen") & on_matrix).then("in_matrix"),
+        # It may hold one profile of each platform.
+        own_platform=pl.when(pl.col("modality").is_in(side_by_side)).then("platform").fill_null(""),
+        has_values=pl.when(pl.col("chosen") & on_matrix).then(pl.col("in_matrix").fill_null(value=False)),
         n_patients_of_sample=pl.col("patient_id").n_unique().over("sample_id").cast(pl.Int64),
         r_of_other=pl.when((observed >= LEAST_FEATURES) & (pl.col("n_twins").fill_null(0) == 0)).then("nearest_r"),
         distinguishable=pl.when(replicates).then(pl.col("reason").fill_null("") != "indistinguishable"),

@@ -93,7 +93,7 @@ class Matrix:
     values
         (chosen profiles, features) float32, sorted by sample_id.
     rows
-        sample_id, profile_id of each row; profile ids joined by ``+`` where several platforms were joined.
+        sample_id, profile_id of each row, as `omicstore.schema.matrix_rows` names them.
     features
         The columns of the features table; sorted by feature_id.
     profiles

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +14,7 @@ from omicstore.harmonize.assay import Assay, Matrix
 from omicstore.harmonize.duplicates import nearest_other
 from omicstore.harmonize.replicates import INDISTINGUISHABLE, choose
 from omicstore.modalities import MODALITIES
-from omicstore.schema import FEATURES, PROFILES
+from omicstore.schema import FEATURES, PROFILES, matrix_rows
 from omicstore.units import parse_unit
 
 if TYPE_CHECKING:
@@ -24,19 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["combine"]
 
-#: Namespaces in which two platforms measure different things of the same sample, not the same things twice.
-_SIDE_BY_SIDE = frozenset({"antibody", "metabolite"})
-
 #: From the least to the most that an upstream normalisation can have seen.
 _FITS = ("none", "unknown", "per_cohort", "all_samples")
 
 
 @dataclass(slots=True)
 class _Pool:
-    """Assays whose profiles compete: chosen rows on the union of their axes, and all profiles."""
+    """Assays whose profiles compete: chosen rows on the union of their axes, whose they are, and all profiles."""
 
     values: NDArray[np.float32]
-    rows: pl.DataFrame
+    samples: list[str]
     features: pl.DataFrame
     profiles: pl.DataFrame
     platform: str | None
@@ -65,11 +62,12 @@ def combine(assays: Sequence[Assay]) -> Matrix:
     first = assays[0]
     _check_units(assays)
     groups: dict[str | None, list[tuple[int, Assay]]] = {}
-    apart = MODALITIES[first.modality].namespace in _SIDE_BY_SIDE
+    apart = MODALITIES[first.modality].side_by_side
     for order, assay in enumerate(assays):
         groups.setdefault(assay.platform if apart else None, []).append((order, assay))
     pools = _with_unique_ids([_pool(group) for group in groups.values()])
     joined = pools[0] if len(pools) == 1 else _side_by_side(pools)
+    profiles = PROFILES.conform(joined.profiles)
     return Matrix(
         modality=first.modality,
         cohort=first.cohort,
@@ -77,10 +75,10 @@ def combine(assays: Sequence[Assay]) -> Matrix:
         upstream_fit=max((a.upstream_fit for a in assays), key=_FITS.index),
         platform=joined.platform,
         values=joined.values,
-        rows=joined.rows,
+        rows=matrix_rows(profiles).select("sample_id", "profile_id"),
         features=FEATURES.conform(joined.features),
-        profiles=PROFILES.conform(joined.profiles),
-        warnings=_warnings(joined.profiles),
+        profiles=profiles,
+        warnings=_warnings(profiles),
     )
 
 
@@ -107,12 +105,10 @@ def _pool(group: Sequence[tuple[int, Assay]]) -> _Pool:
     )
     features, places = _union(assays)
     profiles = _with_nearest(profiles, assays, features.height, places)
-    chosen = (
-        profiles.with_row_index("at").filter(pl.col("chosen")).sort("sample_id").select("at", "sample_id", "profile_id")
-    )
+    chosen = profiles.with_row_index("at").filter("chosen").sort("sample_id")
     values = _gather(assays, places, features.height, chosen.get_column("at").to_numpy().astype(np.intp))
     platforms = sorted({a.platform for a in assays if a.platform is not None})
-    return _Pool(values, chosen.drop("at"), features, profiles, "+".join(platforms) or None)
+    return _Pool(values, chosen.get_column("sample_id").to_list(), features, profiles, "+".join(platforms) or None)
 
 
 def _union(assays: Sequence[Assay]) -> tuple[pl.DataFrame, list[NDArray[np.intp]]]:
@@ -192,8 +188,7 @@ def _with_unique_ids(pools: Sequence[_Pool]) -> list[_Pool]:
             profile_id=pl.Series(own, dtype=pl.String),
             nearest_profile=pl.Series([own[i] if i >= 0 else None for i in at], dtype=pl.String),
         )
-        rows = profiles.filter(pl.col("chosen")).sort("sample_id").select("sample_id", "profile_id")
-        renamed.append(_Pool(pool.values, rows, pool.features, profiles, pool.platform))
+        renamed.append(replace(pool, profiles=profiles))
     return renamed
 
 
@@ -210,23 +205,16 @@ def _side_by_side(pools: Sequence[_Pool]) -> _Pool:
     ]
     features = pl.concat(named)
     order = features.with_row_index("at").sort("feature_id").get_column("at").to_numpy().astype(np.intp)
-    samples = sorted({s for pool in pools for s in pool.rows.get_column("sample_id")})
-    row_of = {s: i for i, s in enumerate(samples)}
+    samples = sorted({sample for pool in pools for sample in pool.samples})
+    row_of = {sample: i for i, sample in enumerate(samples)}
     values = np.full((len(samples), features.height), np.nan, dtype=np.float32)
-    parts: list[list[str]] = [[] for _ in samples]
     begin = 0
     for pool in pools:
-        rows = [row_of[s] for s in pool.rows.get_column("sample_id")]
-        values[rows, begin : begin + pool.features.height] = pool.values
+        values[[row_of[sample] for sample in pool.samples], begin : begin + pool.features.height] = pool.values
         begin += pool.features.height
-        for row, profile_id in zip(rows, pool.rows.get_column("profile_id"), strict=True):
-            parts[row].append(profile_id)
     return _Pool(
         values=np.ascontiguousarray(values[:, order]),
-        rows=pl.DataFrame(
-            {"sample_id": samples, "profile_id": ["+".join(p) for p in parts]},
-            schema={"sample_id": pl.String, "profile_id": pl.String},
-        ),
+        samples=samples,
         features=features[order],
         profiles=pl.concat([pool.profiles for pool in pools]),
         platform="+".join(pool.platform or "" for pool in pools),

@@ -10,7 +10,7 @@ import polars as pl
 from omicstore.errors import StoreError
 from omicstore.identifiers import SAMPLE_TYPES
 from omicstore.modalities import MODALITIES
-from omicstore.schema import TABLES, Table
+from omicstore.schema import TABLES, Table, matrix_rows
 from omicstore.store.hashing import in_key_order
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def samples_table(root: Root, body: Mapping[str, Any], frames: Mapping[str, pl.D
     Raises
     ------
     StoreError
-        If a matrix has a profile that the sample map does not have, or has not chosen.
+        If a row of a matrix is not that of a sample's chosen profiles (`omicstore.schema.matrix_rows`).
     """
     profiles = frames["profiles"]
     known = (
@@ -119,7 +119,7 @@ def _matrix_rows(root: Root, body: Mapping[str, Any], modality: str, profiles: p
                 keys.with_row_index("row").with_columns(pl.col("row").cast(pl.Int32), pl.lit(cohort).alias("cohort"))
             )
     rows = pl.concat(found)
-    chosen = profiles.filter(pl.col("chosen") & (pl.col("modality") == modality))
+    chosen = matrix_rows(profiles.filter(pl.col("modality") == modality))
     lost = rows.join(chosen, on=["cohort", "sample_id", "profile_id"], how="anti")
     if not lost.is_empty():
         cohort, profile = lost["cohort"][0], lost["profile_id"][0]

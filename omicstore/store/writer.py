@@ -38,7 +38,7 @@ class MatrixPart(Protocol):
     values
         (n, F) float32, NaN where missing.
     rows
-        n rows: sample_id, profile_id.
+        n rows: sample_id, profile_id, as `omicstore.schema.matrix_rows` names them.
     features
         F rows, as `omicstore.schema.FEATURES`.
     """

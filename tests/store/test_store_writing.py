@@ -20,6 +20,7 @@ from store_factory import make_cohort, make_patches, make_store
 
 import omicstore
 from omicstore.errors import LockedError, StoreError
+from omicstore.schema import matrix_rows
 from omicstore.store import files, lock
 from omicstore.store.lease import Lease
 from omicstore.store.writer import assemble, write_cohort
@@ -197,6 +198,7 @@ import os, signal, sys
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 from store_factory import make_cohort
+from omicstore.schema import matrix_rows
 from omicstore.store.writer import assemble
 left = {calls}
 def dying(real):
@@ -252,6 +254,7 @@ def test_killed_at_any_time(tmp_path):
 import sys; sys.path.insert(0, {str(TESTS)!r})
 from pathlib import Path
 from store_factory import make_cohort
+from omicstore.schema import matrix_rows
 from omicstore.store.writer import assemble
 root = Path({str(tmp_path)!r})
 print("ready", flush=True)
@@ -317,6 +320,27 @@ def test_profile_that_the_sample_map_lacks_is_refused(tmp_path):
     data.write(tmp_path, "AAA")
     with pytest.raises(StoreError, match=r"profile .* of the rna matrix of AAA is not a chosen profile"):
         assemble(tmp_path, ["AAA"], dataset="tiny", simulated=True)
+
+
+def test_row_of_several_platforms_names_the_chosen_profile_of_each(tmp_path):
+    data = make_cohort("AAA", n_patients=6, n_normals=0, modalities=("metab",), missing=0.0)
+    profiles = data.tables["profiles"].with_columns(chosen=pl.lit(value=True))  # the first sample has two
+    data.tables["profiles"] = profiles
+    data.write(tmp_path, "AAA")
+    with pytest.raises(StoreError, match=r"is not a chosen profile of the sample map"):
+        assemble(tmp_path, ["AAA"], dataset="tiny", simulated=True)
+    part = data.parts["metab"]
+    part.rows = matrix_rows(profiles).select("sample_id", "profile_id")
+    first = part.rows["profile_id"][0]
+    assert first == "+".join(f"{part.rows['sample_id'][0]}{vial}-metab" for vial in "AB")
+    data.write(tmp_path, "AAA")
+    assemble(tmp_path, ["AAA"], dataset="tiny", simulated=True)
+    with omicstore.open(tmp_path) as store:
+        found = store.query("AAA", "metab")
+        assert found.summary()["modalities"]["metab"] | {"units": {}} == {
+            "n_samples": 6, "n_profiles": 7, "n_features": 30, "unit": "intensity", "units": {},
+        }  # fmt: skip
+        np.testing.assert_array_equal(found.to_numpy("metab"), part.values)
 
 
 def test_cohort_that_is_not_built_is_named(tmp_path):

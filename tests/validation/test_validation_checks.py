@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 from tiny_study import Cohorts, add_matrix, body_of, clean_cohorts, edit, repeat, report_of, rewrite, write_study
 
+from omicstore.schema import matrix_rows
 from validation.checks import CHECKS, TOPICS
 from validation.report import offenders
 
@@ -67,6 +68,20 @@ def text_of(cohort: str, patients: list[str], text: str) -> Callable[[Cohorts], 
         reports = cohorts[cohort].reports
         changed = pl.when(pl.col("patient_id").is_in(patients)).then(pl.lit(text)).otherwise("text")
         cohorts[cohort].reports = reports.with_columns(changed.alias("text"))
+
+    return plant
+
+
+def choose_both(cohort: str, modality: str, sample: str) -> Callable[[Cohorts], None]:
+    """Return a fault: both replicates of a sample are chosen, as if they were of two platforms."""
+    mine = (pl.col("sample_id") == sample) & (pl.col("modality") == modality)
+
+    def plant(cohorts: Cohorts) -> None:
+        edit(cohorts[cohort], "profiles", mine, chosen=pl.lit(value=True))
+        part = cohorts[cohort].parts[modality]
+        row = matrix_rows(cohorts[cohort].tables["profiles"].filter(mine))["profile_id"][0]
+        name = pl.when(pl.col("sample_id") == sample).then(pl.lit(row)).otherwise("profile_id")
+        part.rows = part.rows.with_columns(profile_id=name)
 
     return plant
 
@@ -132,9 +147,20 @@ FAULTS: list[Fault] = [
     (
         "chosen-unique",
         "BRCA meth SIMU-A1-BR00-01B-meth (sample_id SIMU-A1-BR00-01, reason later vial)",
-        change("BRCA", "profiles", is_profile("SIMU-A1-BR00-01B-meth"), chosen=True),
+        choose_both("BRCA", "meth", "SIMU-A1-BR00-01"),
     ),
-    ("chosen-has-values", "BRCA meth SIMU-A1-BR00-01B-meth (*)", lambda _: None),  # with the one before
+    (
+        "chosen-has-values",
+        "OV meth SIMU-B1-OV04-01A-meth (sample_id SIMU-B1-OV04-01)",
+        add(
+            "OV",
+            "profiles",
+            "OV",
+            is_profile("SIMU-B1-OV04-01A-rna"),
+            modality="meth",
+            profile_id="SIMU-B1-OV04-01A-meth",
+        ),
+    ),
     (
         "sample-one-patient",
         "LGG mut SIMU-C2-LG07-01A-mut (sample_id SIMU-C2-LG07-01, patient_id SIMU-C1-LG08)",
