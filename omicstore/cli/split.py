@@ -43,7 +43,7 @@ def make_(
     bear is chosen.
     """
     import omicstore
-    from omicstore.splits import make
+    from omicstore.splits import in_order, make
 
     root = find_study()
     with omicstore.open(find_store(store)) as opened:
@@ -54,8 +54,9 @@ def make_(
         manifest = make(opened, spec, None if dry_run else folder, root=root)
     wrote = "would be written to" if dry_run else "written to"
     out.result(_summary(manifest, folder), lambda: _show(out, manifest, f"{wrote} {folder}"))
-    for check in _failed(manifest.body["checks"].items()):
-        out.warn(check)
+    for check in in_order(manifest.body["checks"]):
+        if check.status == "fail":
+            out.warn(check.sentence)
 
 
 @app.command("check")
@@ -70,19 +71,16 @@ def check_(out: Output, *, split: _Folder = None, store: StoreOption = None) -> 
 
     folder = _folder(split)
     with omicstore.open(find_store(store)) as opened:
-        results = check(folder, opened, root=_study_of(folder))
+        results = check(folder, opened)
     failed = [r for r in results if r.status == "fail" and r.severity == "error"]
     body = {"split": str(folder), "ok": not failed, "checks": [r.to_json() for r in results]}
     out.result(body, lambda: out.print(_check_table(results)))
     for result in results:
         if result.status == "waived" or (result.status == "fail" and result.severity == "warning"):
-            out.warn(f"{result.id} {result.what}: {result.status}, {result.why}")
+            out.warn(result.sentence)
     if failed:
         for result in failed:
-            offenders = "; ".join(result.evidence.get("offenders", []))
-            out.messages.print(
-                f"error: {result.id} {result.what}: {offenders or result.why}", style="red", soft_wrap=True
-            )
+            out.messages.print(f"error: {result.sentence}", style="red", soft_wrap=True)
         raise typer.Exit(1)
 
 
@@ -135,26 +133,15 @@ def _folder(split: str | None) -> Path:
     return find_study() / "splits" / split
 
 
-def _study_of(folder: Path) -> Path:
-    """Return the study that a split lies in, or the working folder: what its alias table is relative to."""
-    return next((above for above in folder.absolute().parents if (above / "params.yaml").is_file()), Path())
-
-
 def _summary(manifest: Manifest, folder: Path) -> dict[str, Any]:
     body = manifest.body
     keys = ("name", "simulated", "manifest_hash", "cohort", "strategy", "blocks", "per_fold", "checks")
     return {"split": str(folder), "release": manifest.release, **{key: body[key] for key in keys}}
 
 
-def _failed(checks: Any) -> list[str]:
-    return [
-        f"{name} {check['what']}: {check['status']}, {check['why']}"
-        for name, check in checks
-        if check["status"] == "fail"
-    ]
-
-
 def _show(out: Output, manifest: Manifest, where: str) -> None:
+    from omicstore.splits import in_order
+
     body = manifest.body
     cohort, strategy = body["cohort"], body["strategy"]
     out.text(f"split {manifest.name}: {strategy['name']}, {manifest.k} folds, seed {strategy['seed']}", style="bold")
@@ -172,8 +159,8 @@ def _show(out: Output, manifest: Manifest, where: str) -> None:
     for sentence in body["blocks"]["not_honoured"]:
         out.text(sentence, style="yellow")
     counts: dict[str, list[str]] = {}
-    for name in sorted(body["checks"], key=lambda n: int(n[1:])):
-        counts.setdefault(body["checks"][name]["status"], []).append(name)
+    for check in in_order(body["checks"]):
+        counts.setdefault(check.status, []).append(check.id)
     out.text("; ".join(f"{status.replace('_', ' ')}: {', '.join(names)}" for status, names in counts.items()))
     out.text(f"{where} ({manifest.manifest_hash[:12]})")
 

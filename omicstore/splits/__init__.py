@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omicstore.splits.catalogue import Catalogue, read_aliases
-from omicstore.splits.checks import CheckResult
+from omicstore.splits.checks import CheckResult, in_order
 from omicstore.splits.defaults import default_spec
 from omicstore.splits.make import split_catalogue
 from omicstore.splits.manifest import Manifest, load, read
@@ -30,6 +30,7 @@ __all__ = [
     "check",
     "default_spec",
     "default_split",
+    "in_order",
     "load",
     "make",
     "read",
@@ -73,9 +74,12 @@ def check(manifest: Manifest | Path, store: StoreLike | None = None, *, root: Pa
     store
         The store that it splits.
     root
-        The study's folder, which the split's alias table is relative to.
+        The study's folder, which the split's alias table is relative to: by default the nearest one above the split's
+        folder that holds a params.yaml.
     """
     found = read(manifest) if isinstance(manifest, Path) else manifest
+    if root is None and isinstance(manifest, Path):
+        root = next((above for above in manifest.absolute().parents if (above / "params.yaml").is_file()), None)
     if store is None:
         return verify(found)
     return verify(found, _catalogue(store, found.body["params"].get("aliases"), root))

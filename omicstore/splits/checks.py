@@ -1,4 +1,4 @@
-"""The leak checks of a manifest, L1 to L13, as far as the catalogue's tables allow."""
+"""The checks of a manifest, L1 to L13 and the balance of its folds, as far as the catalogue's tables allow."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ import polars as pl
 from omicstore.splits.spec import CHECKS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from omicstore.splits.catalogue import Catalogue
     from omicstore.splits.spec import SplitSpec
 
-__all__ = ["CheckResult", "leak_checks", "straddling"]
+__all__ = ["CheckResult", "in_order", "leak_checks", "straddling"]
 
 #: A modality whose presence is tied to the outcome at least so much (Cramér's V), beyond chance, gives it away.
 TELLING_V, TELLING_P = 0.3, 0.001
+
+#: A part that has less or more than so many times its fair share of the patients is warned of.
+LEAST_SHARE, MOST_SHARE = 0.5, 2.0
 
 _SHOWN = 5
 
@@ -29,7 +34,7 @@ class CheckResult:
     Attributes
     ----------
     id
-        L1 to L13 for leaks; a name for what concerns the files themselves.
+        L1 to L13 for leaks; a name for the balance and for what concerns the files themselves.
     what
         What is looked for.
     status
@@ -48,6 +53,14 @@ class CheckResult:
     severity: str = "error"
     why: str = ""
     evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sentence(self) -> str:
+        """What was found, for a line of text."""
+        offenders = self.evidence.get("offenders", [])
+        more = self.evidence.get("n_offenders", 0) - len(offenders)
+        found = "; ".join(offenders) + (f" and {more} more" if more else "")
+        return f"{self.id} {self.what}: {self.status}, " + " — ".join(filter(None, (found, self.why)))
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""
@@ -88,6 +101,7 @@ def leak_checks(
         _elsewhere("L11", "each read of a test part is logged beside the split, in test_reads.jsonl"),
         _availability(rows, spec),
         _processing(catalogue, spec),
+        _balance(rows, spec),
     ]
     return [_waived(result, spec) for result in found]
 
@@ -96,6 +110,11 @@ def straddling(rows: pl.DataFrame, column: str) -> list[str]:
     """Return the values of `column` that are in two parts of a fold, sorted."""
     parts = rows.drop_nulls(column).group_by("fold", column).agg(n=pl.col("part").n_unique())
     return sorted(parts.filter(pl.col("n") > 1)[column].unique().to_list())
+
+
+def in_order(checks: Mapping[str, Mapping[str, Any]]) -> list[CheckResult]:
+    """Return a manifest's ``checks`` in the order to show them."""
+    return [CheckResult(id=name, **checks[name]) for name in CHECKS if name in checks]
 
 
 def _result(name: str, failed: list[str], why: str, severity: str = "error", **evidence: Any) -> CheckResult:
@@ -244,13 +263,37 @@ def _association(one: Any, other: Any) -> tuple[float, float]:
 
 
 def _processing(catalogue: Catalogue, spec: SplitSpec) -> CheckResult:
+    """Look for modalities that several of the pooled cohorts have and that were normalised within one of them."""
     cohorts = catalogue.chosen(spec.cohorts)
     if len(cohorts) < 2:
         return _elsewhere("L13", "one cohort is split; whether its classes were normalised apart needs the values")
-    own = catalogue.provenance.filter(pl.col("cohort").is_in(list(cohorts)) & (pl.col("upstream_fit") == "per_cohort"))
-    if spec.modalities:
-        own = own.filter(pl.col("modality").is_in(list(spec.modalities)))
+    measured = catalogue.profiles.filter(pl.col("cohort").is_in(list(cohorts))).select("cohort", "modality").unique()
+    pooled = measured.group_by("modality").len().filter(pl.col("len") > 1)["modality"].to_list()
+    own = catalogue.provenance.filter(
+        pl.col("cohort").is_in(list(cohorts))
+        & pl.col("modality").is_in([m for m in pooled if not spec.modalities or m in spec.modalities])
+        & (pl.col("upstream_fit") == "per_cohort")
+    )
     if own.is_empty():
-        return _elsewhere("L13", "no table says that it was normalised within a cohort; the rest needs the values")
+        return _elsewhere("L13", "no table that is pooled says that it was normalised within a cohort")
     failed = sorted({f"{m} of {c}" for c, m in own.select("cohort", "modality").iter_rows()})
-    return _result("L13", failed, "tables that were normalised within a cohort tell the cohorts apart", "warning")
+    why = (
+        "values normalised within a cohort bear its mark (what stands for zero, where they are centred), and this "
+        "split pools cohorts: a model may tell them apart by the mark alone, so look at results within cohorts"
+    )
+    return _result("L13", failed, why, "warning")
+
+
+def _balance(rows: pl.DataFrame, spec: SplitSpec) -> CheckResult:
+    """Compare the patients of each part with its fair share: one k-th for test and val, the rest for train."""
+    total = rows["patient_id"].n_unique()
+    held = rows.group_by("fold", "part").agg(n=pl.col("patient_id").n_unique()).sort("fold", "part")
+    unfair: list[tuple[float, str]] = []
+    for fold, part, n in held.iter_rows():
+        share = total * (spec.k - 2 if part == "train" else 1) / spec.k
+        if not LEAST_SHARE * share <= n <= MOST_SHARE * share:
+            where = f"fold {fold} has {n} of {total} patients in {part}, where {share:.0f} would be fair"
+            unfair.append((-max(n / share, share / n), where))
+    failed = [where for _, where in sorted(unfair)]  # the worst first
+    why = "test and val should each have about one of k parts of the patients: at least half, and at most twice as many"
+    return _result("balance", failed, why, "warning")

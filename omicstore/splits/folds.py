@@ -48,7 +48,7 @@ def _lacks(rows: pl.DataFrame, spec: SplitSpec) -> tuple[str, str, str] | None:
     """Return what a part has, what it should have, and the key that asks for it; None where nothing is wrong."""
     people = rows.unique(["cohort", "patient_id"])
     if people.is_empty():
-        return "no sample", "samples", "modalities"
+        return "no patient", "patients", "modalities"
     if spec.endpoint and not people["event"].any():
         return f"no {spec.endpoint} event among {people.height} patients", "at least one event", "endpoint"
     if spec.label:

@@ -20,7 +20,7 @@ STRATEGIES: tuple[str, ...] = ("site_preserved_kfold", "grouped_kfold")
 #: Every fold needs a test, a val and a train part, each of other folds' blocks.
 LEAST_FOLDS = 3
 
-#: The leaks that the checks of a manifest speak of.
+#: What the checks of a manifest look for, in the order to show them: the leaks, and whether the folds are fair.
 CHECKS: dict[str, str] = {
     "L1": "aliquots, vials or slides of one patient on both sides",
     "L2": "tumour and normal, or primary and metastasis, of one patient on both sides",
@@ -35,6 +35,7 @@ CHECKS: dict[str, str] = {
     "L11": "the test part read again and again",
     "L12": "which modalities are missing tells the outcome",
     "L13": "classes or cohorts normalised apart",
+    "balance": "parts far from their fair share of the patients",
 }
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

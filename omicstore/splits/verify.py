@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from omicstore.splits.catalogue import universe
-from omicstore.splits.checks import CheckResult, leak_checks, straddling
+from omicstore.splits.checks import CheckResult, in_order, leak_checks, straddling
 from omicstore.splits.folds import joined_rows
 from omicstore.splits.identity import components, identity
 from omicstore.splits.spec import SplitSpec
@@ -39,12 +39,12 @@ def verify(manifest: Manifest, catalogue: Catalogue | None = None) -> list[Check
     Returns
     -------
     list of CheckResult
-        What concerns the files first, then L1 to L13: derived again from the catalogue, or without one as the manifest
-        has them.
+        What concerns the files first, then L1 to L13 and the balance: derived again from the catalogue, or without one
+        as the manifest has them.
     """
     found = [_hash(manifest), _rows(manifest), _people(manifest)]
     if catalogue is None:
-        return [*found, *_stated(manifest)]
+        return [*found, *in_order(manifest.body["checks"])]
     spec = SplitSpec.from_params(manifest.body["params"])
     found += [_release(manifest, catalogue, spec), _closed_world(manifest, catalogue, spec)]
     seen = universe(catalogue, spec)
@@ -140,13 +140,6 @@ def _closed_world(manifest: Manifest, catalogue: Catalogue, spec: SplitSpec) -> 
         for c, patient, sample in sorted(stated ^ out, key=str)
     ]
     return _outcome("closed_world", "the cohort is what is assigned plus what is excluded", failed)
-
-
-def _stated(manifest: Manifest) -> list[CheckResult]:
-    return [
-        CheckResult(id=name, **check)
-        for name, check in sorted(manifest.body["checks"].items(), key=lambda c: int(c[0][1:]))
-    ]
 
 
 def _outcome(name: str, what: str, failed: list[str]) -> CheckResult:

@@ -11,6 +11,7 @@ from split_catalogues import make_catalogue, with_profiles
 from omicstore.errors import SplitError, UnknownNameError
 from omicstore.splits import Catalogue, SplitSpec, default_spec, split_catalogue
 from omicstore.splits.catalogue import read_aliases, universe
+from omicstore.splits.folds import refuse_unusable
 from omicstore.splits.identity import identity
 from omicstore.splits.strata import patient_strata
 
@@ -262,9 +263,50 @@ def test_tables_normalised_within_their_cohort_are_found():
     assert split.body["exposure"]["upstream_fit"] == ["rna of AAA: per_cohort", "rna of BBB: none"]
 
 
+def test_normalised_apart_matters_only_where_cohorts_are_pooled():
+    provenance = pl.DataFrame({"cohort": ["AAA"], "modality": ["prot"], "upstream_fit": ["per_cohort"]})
+    both = replace(make_catalogue(("AAA", "BBB")), provenance=provenance)
+    alone = replace(both, profiles=both.profiles.filter((pl.col("cohort") == "AAA") | (pl.col("modality") != "prot")))
+
+    def status(catalogue, **spec):
+        return split_catalogue(catalogue, SplitSpec(strategy="grouped_kfold", **spec)).body["checks"]["L13"]["status"]
+
+    assert status(both) == "fail"
+    assert status(both, cohorts=("AAA",)) == status(both, modalities=("rna",)) == "not_applicable"
+    assert status(alone) == "not_applicable"
+
+
+def one_large_group(catalogue, n):
+    people = catalogue.profiles["patient_id"].unique().sort().to_list()[:n]
+    aliases = pl.DataFrame({"patient_id": people[1:], "alias": [people[0]] * (n - 1)})
+    return replace(catalogue, aliases=aliases)
+
+
+def test_a_part_far_from_its_share_is_warned_of():
+    catalogue = make_catalogue(n_patients=100)
+    fair = split_catalogue(catalogue, SplitSpec(strategy="grouped_kfold")).body["checks"]["balance"]
+    assert (fair["status"], fair["severity"]) == ("pass", "warning")
+    found = split_catalogue(one_large_group(catalogue, 90), SplitSpec(strategy="grouped_kfold"))
+    check = found.body["checks"]["balance"]
+    assert check["status"] == "fail"
+    assert any(s.endswith("patients in train, where 60 would be fair") for s in check["evidence"]["offenders"])
+    assert check["evidence"]["n_offenders"] > len(check["evidence"]["offenders"]) == 5
+    waived = split_catalogue(
+        one_large_group(catalogue, 90), SplitSpec(strategy="grouped_kfold", waive={"balance": "one family"})
+    )
+    assert waived.body["checks"]["balance"]["status"] == "waived"
+
+
+def test_a_part_without_a_patient_is_refused():
+    split = split_catalogue(make_catalogue(), SplitSpec(strategy="grouped_kfold", k=3))
+    rows = split.assignments.with_columns(event=pl.lit(None, pl.Boolean), label=pl.lit(None, pl.String))
+    with pytest.raises(SplitError, match="fold 1 of split default has no patient in its val part"):
+        refuse_unusable(rows.filter((pl.col("fold") != 1) | (pl.col("part") != "val")), SplitSpec(k=3))
+
+
 def test_every_check_is_there_and_none_is_silent():
     split = split_catalogue(make_catalogue(), SplitSpec(strategy="grouped_kfold"))
-    assert set(split.body["checks"]) == {f"L{i}" for i in range(1, 14)}
+    assert set(split.body["checks"]) == {f"L{i}" for i in range(1, 14)} | {"balance"}
     assert all(check["why"] for check in split.body["checks"].values())
 
 
