@@ -75,7 +75,8 @@ def test_a_second_run_changes_nothing(study: Path) -> None:
 
 
 def test_two_clean_runs_give_the_same_bytes(study: Path, raw: Path, tmp_path: Path) -> None:
-    other = tmp_path / "elsewhere" / "demo"
+    # Beside the first, since provenance says where a file lay, seen from the study.
+    other = tmp_path / "demo"
     create_study(other, raw)
     repro(other)
     folders = ("data/store", "splits", "reports", "artifacts")
@@ -106,12 +107,13 @@ def test_an_error_of_the_validation_stops_training(raw: Path, tmp_path: Path) ->
     folder = tmp_path / "bad"
     create_study(folder, raw)
     text = (folder / "params.yaml").read_text()
-    # z-scores that are declared as TPM cannot be: they have negative values.
-    (folder / "params.yaml").write_text(text.replace("unit: log2_ratio", "unit: zscore"))
+    # Logarithms that are declared as TPM: no value is over 50.
+    (folder / "params.yaml").write_text(text.replace("cohort: LGG, unit: log2(tpm+1)", "cohort: LGG, unit: tpm"))
     env = os.environ | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "repro"], cwd=folder, env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode != 0
+    assert "TPM" in done.stdout + done.stderr
     assert not (folder / "artifacts").exists()
     shutil.rmtree(folder)
