@@ -13,7 +13,9 @@ from omicstore.build.plan import Planned, load_plan
 from omicstore.build.provenance import Ledger
 from omicstore.harmonize import tables
 from omicstore.harmonize.assay import Assay, Matrix, combine, to_assays
+from omicstore.harmonize.fixation import Fixation
 from omicstore.harmonize.references import References
+from omicstore.harmonize.samples import SampleMap
 from omicstore.modalities import MODALITIES
 from omicstore.readers import read
 from omicstore.readers.patches_h5 import iter_patches
@@ -75,7 +77,7 @@ class _CohortBuild:
         self.tables_raw: list[tuple[int, str, RawTable]] = []
 
     def matrices(self) -> Iterator[Matrix]:
-        """Yield the cohort's matrices; tables that come out of the same files are kept for later."""
+        """Yield the cohort's matrices; tables are read first, and those in the same files are kept for later."""
         order = list(MODALITIES)
         by_modality: dict[str, list[tuple[int, Source]]] = {}
         for position, source in enumerate(self.study.sources):
@@ -83,10 +85,11 @@ class _CohortBuild:
                 self.tables_raw += [(position, self._id(source), raw) for raw in self._read(source)]
             else:
                 by_modality.setdefault(source.modality, []).append((position, source))
+        fixation = Fixation((raw for _, raw in self._raws()), SampleMap(self.study, self.cohort))
         for modality in sorted(by_modality, key=order.index):
-            yield from self._combined(by_modality[modality])
+            yield from self._combined(by_modality[modality], fixation)
 
-    def _combined(self, sources: list[tuple[int, Source]]) -> Iterator[Matrix]:
+    def _combined(self, sources: list[tuple[int, Source]], fixation: Fixation) -> Iterator[Matrix]:
         assays: dict[str, list[Assay]] = {}
         for position, source in sources:
             for raw in self._read(source):
@@ -95,6 +98,7 @@ class _CohortBuild:
                     continue
                 for assay in to_assays(raw, self.cohort, self.study, self.refs, self._id(source)):
                     self.ledger.assay(assay, raw)
+                    assay.profiles = fixation.fill(assay.profiles)
                     assays.setdefault(assay.modality, []).append(assay)
                 raw.values = None  # the assays hold what is needed of it
         for modality in list(assays):

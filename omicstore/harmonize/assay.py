@@ -21,6 +21,7 @@ from omicstore.harmonize.features import (
     probe_axis,
     probe_level_axis,
 )
+from omicstore.harmonize.fixation import formalin_fixed
 from omicstore.harmonize.probes import platform_name
 from omicstore.harmonize.ranges import check_range
 from omicstore.harmonize.samples import Sample, SampleMap, check_cohort
@@ -261,7 +262,7 @@ def _profiles(
     what: tuple[str, str, str | None, str],
 ) -> pl.DataFrame:
     cohort, modality, platform, source_id = what
-    ffpe = _ffpe(raw)
+    ffpe = formalin_fixed(raw)
     hashes = content_hashes(values, features.get_column("feature_id").to_list())
     missing = np.isnan(values).sum(axis=1).tolist()
     records: list[dict[str, Any]] = []
@@ -290,18 +291,6 @@ _SAMPLE_COLUMNS = (
     "profile_id", "sample_id", "patient_id", "sample_type", "sample_type_code", "sample_type_inferred", "vial",
     "portion", "analyte", "plate", "center", "site",
 )  # fmt: skip
-
-
-def _ffpe(raw: RawTable) -> dict[str, bool]:
-    """Return which raw ids the file says to be, or not to be, formalin-fixed."""
-    info = raw.profile_info
-    if info is None:
-        return {}
-    column = next((c for c in info.columns if c.lower() in ("ffpe", "is_ffpe")), None)
-    if column is None:
-        return {}
-    told = info.select(info.columns[0], pl.col(column).cast(pl.String).str.to_lowercase()).drop_nulls()
-    return {raw_id: text in ("true", "yes", "1") for raw_id, text in told.iter_rows()}
 
 
 def content_hashes(values: NDArray[np.float32], feature_ids: Sequence[str]) -> list[str]:

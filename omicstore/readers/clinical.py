@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from omicstore.sources import Source
 
-__all__ = ["ENDPOINTS", "MISSING_TEXT", "TextTable", "canonical", "label_table", "outcome_table"]
+__all__ = ["ENDPOINTS", "MISSING_TEXT", "TextTable", "canonical", "fixation", "label_table", "outcome_table"]
 
 ENDPOINTS = ("OS", "DSS", "PFI", "DFI")
 
@@ -101,6 +101,12 @@ def canonical(table: TextTable, names: Mapping[str, Sequence[str]], raw_id: pl.E
         else:
             columns.append(_TIDY[key](text).alias(key) if key in _TIDY else text.alias(key))
     return table.frame.select(columns)
+
+
+def fixation(table: TextTable, names: Sequence[str], raw_id: pl.Expr) -> pl.DataFrame | None:
+    """Return raw_id and ``ffpe``, where the table says whether its samples were fixed in formalin; or None."""
+    told = table.frame.select(raw_id.alias("raw_id"), table.first_of(names).alias("ffpe")).drop_nulls()
+    return told if told.height else None
 
 
 def number(text: pl.Expr) -> pl.Expr:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from omicstore.readers.clinical import ENDPOINTS, TextTable, canonical, label_table, number, outcome_table
+from omicstore.readers.clinical import ENDPOINTS, TextTable, canonical, fixation, label_table, number, outcome_table
 from omicstore.readers.delimited import matches, sniff
 from omicstore.readers.table import RawTable
 
@@ -57,6 +57,7 @@ def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTabl
     clash = {n: f"{n} (source)" for n in extra.columns if n in frame.columns}
     frame = frame.hstack(extra.rename(clash)).filter(pl.col("raw_id").is_not_null())
     clinical = RawTable("clinical", source, frame=frame, rows_in=table.frame.height, columns_in=len(layout.header))
+    clinical.profile_info = fixation(table, [by_lower[n] for n in ("is_ffpe", "ffpe") if n in by_lower], pl.col(at))
     clinical.drops.add("row without an id", [], count=table.frame.height - frame.height)
     clinical.drops.add("dropped by the study file", sorted(dropped))
     found = [clinical]

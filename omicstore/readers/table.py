@@ -70,7 +70,8 @@ class RawTable:
     feature_info
         Further columns about the features that the file had, with a first column ``raw_feature``; or None.
     profile_info
-        Further columns about the profiles that the file had, with a first column ``raw_id``; or None.
+        Further columns about the profiles that the file had, with a first column ``raw_id``; or None. ``ffpe`` says
+        whether one is of formalin-fixed tissue; a table of samples may say it of profiles in other files.
     decimals
         The most decimals in a cell of the file, where the reader could tell: what "precision of zero" means.
     rows_in, columns_in

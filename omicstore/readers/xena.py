@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from omicstore.errors import SourceError
-from omicstore.readers.clinical import ENDPOINTS, TextTable, canonical, label_table, number, outcome_table
+from omicstore.readers.clinical import ENDPOINTS, TextTable, canonical, fixation, label_table, number, outcome_table
 from omicstore.readers.delimited import sniff
 from omicstore.readers.table import RawTable
 
@@ -35,6 +35,9 @@ CLINICAL: dict[str, tuple[str, ...]] = {
     "vital_status": ("vital_status.demographic", "vital_status.diagnoses", "vital_status", "Vital_Status_nature2012"),
 }
 
+#: Whether a sample was fixed in formalin, not frozen.
+FIXED = ("is_ffpe.samples", "is_ffpe")
+
 #: Endpoint to the columns of event and of time in days, current and legacy.
 SURVIVAL: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "OS": (("OS", "_OS_IND", "_EVENT"), ("OS.time", "_OS", "_TIME_TO_EVENT")),
@@ -54,7 +57,7 @@ def read_clinical(source: Source, sampling: Sampling | None = None) -> list[RawT
     layout = sniff(source.path)
     at = source.id if source.id is not None else layout.header[0]
     layout.index(at)
-    wanted = [at, *(n for names in CLINICAL.values() for n in names), *source.labels.values()]
+    wanted = [at, *(n for names in CLINICAL.values() for n in names), *FIXED, *source.labels.values()]
     table = TextTable.read(layout, wanted, source.missing)
     frame = canonical(table, CLINICAL, pl.col(at)).filter(pl.col("raw_id").is_not_null())
     if frame.width == 1 and not source.labels:
@@ -65,7 +68,14 @@ def read_clinical(source: Source, sampling: Sampling | None = None) -> list[RawT
             expected="gender, vital_status, gender.demographic or another of their kind",
             run="mend path or format in the study file, or use the format clinical-table",
         )
-    clinical = RawTable("clinical", source, frame=frame, rows_in=table.frame.height, columns_in=len(layout.header))
+    clinical = RawTable(
+        "clinical",
+        source,
+        frame=frame,
+        profile_info=fixation(table, FIXED, pl.col(at)),
+        rows_in=table.frame.height,
+        columns_in=len(layout.header),
+    )
     clinical.drops.add("row without an id", [], count=table.frame.height - frame.height)
     labels = label_table(source, table, pl.col(at))
     return [clinical] if labels is None else [clinical, labels]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from omicstore.errors import SourceError
+from omicstore.harmonize.fixation import formalin_fixed
 from omicstore.readers import read
 
 if TYPE_CHECKING:
@@ -74,6 +75,17 @@ def test_xena_clinical_and_labels(write: Write, source: Make) -> None:
     assert labels.drops.counts == {"no label for pam50": 1}
     with pytest.raises(SourceError, match="there is no column 'PAM5'. Expected one of 'PAM50'"):
         read(source(write("a.tsv", text), "xena-clinical", modality=None, labels={"pam50": "PAM5"}))
+
+
+@pytest.mark.parametrize(
+    ("form", "column"), [("xena-clinical", "is_ffpe"), ("xena-clinical", "is_ffpe.samples"), ("clinical-table", "FFPE")]
+)
+def test_formalin_fixed_samples(write: Write, source: Make, form: str, column: str) -> None:
+    text = f"sampleID\tgender\t{column}\nTCGA-AB-0001-01A\tMALE\tYES\nTCGA-AB-0002-01A\tMALE\tFalse\nTCGA-AB-0003-01A\tMALE\t\n"
+    (clinical,) = read(source(write("a.tsv", text), form, modality=None))
+    assert clinical.profile_info is not None
+    assert clinical.profile_info.columns == ["raw_id", "ffpe"]
+    assert formalin_fixed(clinical) == {"TCGA-AB-0001-01A": True, "TCGA-AB-0002-01A": False}
 
 
 def test_xena_clinical_of_something_else(write: Write, source: Make) -> None:
