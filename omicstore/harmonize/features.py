@@ -165,8 +165,12 @@ def probe_axis(raw: RawTable, platform: str, refs: References) -> Found:
     reference = refs.probes(platform)
     probes, drops = _measuring(raw, reference, refs.masked)
     probes = _dropping(probes, pl.col("annotated").is_not_null(), "probe not in the reference", drops)
+    has_gene = pl.col("entrez").is_not_null() | (pl.col("symbol").fill_null(".") != ".")
+    probes = _dropping(probes, has_gene, "probe in no gene", drops)
     if reference.grouped:
-        probes = _dropping(probes, pl.col("gene_group").is_not_null(), "probe in no gene", drops)
+        probes = _dropping(
+            probes, pl.col("gene_group").is_not_null(), "probe of a gene, but in none of its groups", drops
+        )
         probes = _dropping(probes, pl.col("gene_group").is_in(sorted(GROUPS)), "probe in the 3'UTR only", drops)
     pairs = _genes_of(probes, refs.genes, drops)
     if not pairs.height:
@@ -219,7 +223,7 @@ def _dropping(frame: pl.DataFrame, keep: pl.Expr | pl.Series, reason: str, drops
 
 
 def _genes_of(probes: pl.DataFrame, genes: GeneResolver, drops: Drops) -> pl.DataFrame:
-    """Return one row per probe and gene, and count the probes without any."""
+    """Return one row per probe and gene, and count the probes whose genes are all unknown."""
     pairs = probes.select("entrez", "symbol").unique(maintain_order=True)
     rows = []
     for entrez, symbols in pairs.iter_rows():
@@ -237,9 +241,7 @@ def _genes_of(probes: pl.DataFrame, genes: GeneResolver, drops: Drops) -> pl.Dat
     known = pl.DataFrame(rows, schema=dict.fromkeys(schema, pl.String), orient="row")
     joined = probes.join(known, on=["entrez", "symbol"], how="left", nulls_equal=True, maintain_order="left")
     lost = joined.filter(pl.col("feature_id").is_null())
-    named = lost.get_column("entrez").is_not_null() | (lost.get_column("symbol").fill_null(".") != ".")
-    drops.add("gene of the probe unknown", lost.filter(named).get_column("probe_id").to_list())
-    drops.add("probe in no gene", lost.filter(~named).get_column("probe_id").to_list())
+    drops.add("gene of the probe unknown", lost.get_column("probe_id").to_list())
     return joined.filter(pl.col("feature_id").is_not_null())
 
 

@@ -52,6 +52,8 @@ HM450 = pl.DataFrame(
         ("cg00000007", "chr1", 107, "7157", "TP53", None),
         ("cg00000008", "chr1", 108, "7157", "TP53", "Body"),
         ("rs00000009", "chr1", 109, None, None, None),
+        ("cg00000010", "chr1", 110, None, None, None),
+        ("cg00000011", "chr1", 111, None, None, "Body"),
     ],
     schema=["probe_id", "chromosome", "start", "entrez", "symbol", "gene_group"],
     orient="row",

@@ -12,7 +12,7 @@ from omicstore.harmonize.probes import platform_of
 from omicstore.units import parse_unit
 
 P = ["TCGA-4Z-0001-01A", "TCGA-4Z-0002-01A"]
-PROBES = [f"cg0000000{i}" for i in range(9)] + ["rs00000009", "cg99999999"]
+PROBES = [f"cg0000000{i}" for i in range(9)] + ["rs00000009", "cg99999999", "cg00000010", "cg00000011"]
 TP53 = "ENSG00000141510"
 
 
@@ -25,7 +25,7 @@ def meth(matrix, features, values, **more):
 
 
 def test_a_gene_is_the_mean_of_the_probes_that_speak_for_it(matrix, study, refs) -> None:
-    values = betas(11)
+    values = betas(13)
     (assay,) = to_assays(meth(matrix, PROBES, values, platform="hm450"), "BLCA", study, refs, "abc")
     assert assay.features.select("feature_id", "n_probes").rows() == [
         (TP53, 4),
@@ -37,7 +37,8 @@ def test_a_gene_is_the_mean_of_the_probes_that_speak_for_it(matrix, study, refs)
         "SNP probe": 1,
         "probe not in the reference": 1,
         "probe in the 3'UTR only": 1,
-        "probe in no gene": 1,
+        "probe in no gene": 2,
+        "probe of a gene, but in none of its groups": 1,
         "gene of the probe unknown": 1,
     }
     assert assay.platform == "hm450"
@@ -60,12 +61,12 @@ def test_masked_probes_are_left_out(matrix, study, make_refs) -> None:
 
 
 def test_probes_are_kept_when_asked_for(matrix, study, refs) -> None:
-    raw = meth(matrix, PROBES, betas(11), keep_probes=True, platform="hm450")
+    raw = meth(matrix, PROBES, betas(13), keep_probes=True, platform="hm450")
     genes, probes = to_assays(raw, "BLCA", study, refs, "abc")
     assert (genes.modality, probes.modality) == ("meth", "meth_probe")
     assert probes.features.get_column("feature_id").to_list() == sorted(set(PROBES) - {"rs00000009"})
     assert probes.drops.counts == {"SNP probe": 1}
-    assert np.array_equal(probes.values[:, :9], betas(11)[:, :9])
+    assert np.array_equal(probes.values[:, :9], betas(13)[:, :9])
 
 
 def test_gene_level_methylation_is_taken_as_it_is(matrix, study, refs) -> None:
