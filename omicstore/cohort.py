@@ -122,7 +122,7 @@ class Cohort:
         cohorts = [c for c in self.question.cohorts if modality in self.store.body["matrices"][c]]
         if len(cohorts) > 1:
             return self.store.union_features(modality)[positions]
-        own = self.store.files.table(self.store.body["matrices"][cohorts[0]][modality]["features"])
+        own = self.store.read_table(self.store.body["matrices"][cohorts[0]][modality]["features"])
         return own[np.searchsorted(self.store.axis(modality, cohorts[0]), positions)]
 
     @overload
@@ -232,6 +232,7 @@ class Cohort:
             "simulated": self.store.simulated,
             "cohorts": list(self.question.cohorts),
             "sample_type": ",".join(self._sample_types),
+            "scale": self.question.scale,
             "n_patients": self._table["patient_id"].n_unique(),
             "n_samples": self._table.height,
             "n_complete": self.samples.filter(complete).height,
@@ -270,7 +271,7 @@ class Cohort:
             texts = reports.drop("sample_id")
             return ids.join(texts, on=["cohort", "patient_id"], how="inner", maintain_order="left_right").drop("cohort")
         parts = [
-            self.store.files.table(path).join(ids.filter(pl.col("cohort") == cohort), on="sample_id", how="semi")
+            self.store.read_table(path).join(ids.filter(pl.col("cohort") == cohort), on="sample_id", how="semi")
             for cohort in ids["cohort"].unique().sort()
             for path in self.store.patch_files(cohort)
         ]

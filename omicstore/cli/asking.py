@@ -32,10 +32,10 @@ class Asking:
     ] = None
     genes: Annotated[
         list[str] | None,
-        typer.Option("--genes", metavar="GENE,...", help="Only these genes or features: symbols or ids."),
+        typer.Option("--genes", metavar="GENE,...", help="Only these genes or features: symbols or ids. [all]"),
     ] = None
     gene_set: Annotated[
-        Path | None, typer.Option("--gene-set", metavar="FILE", help="A file of genes, one per line, or a .gmt.")
+        Path | None, typer.Option("--gene-set", metavar="FILE", help="The same from a file, one per line, or a .gmt.")
     ] = None
     where: Annotated[
         str | None, typer.Option("--where", metavar="SQL", help="A condition on samples; omicstore columns lists them.")
@@ -56,7 +56,10 @@ class Asking:
         str | None, typer.Option("--split", metavar="NAME", help="Read as this split allows; with --fold, --part.")
     ] = None
     fold: Annotated[int | None, typer.Option("--fold", metavar="K", help="The fold of the split.")] = None
-    part: Annotated[str | None, typer.Option("--part", metavar="train|val|test", help="The part of the fold.")] = None
+    part: Annotated[
+        str | None,
+        typer.Option("--part", metavar="train|val|test", help="The part; the command line reads train only."),
+    ] = None
     store: Annotated[
         str | None,
         typer.Option("--store", metavar="PATH|URL", help="The store; data/store of the study here or above if absent."),
@@ -68,19 +71,36 @@ class Asking:
         return find_store(self.store)
 
     def of(self, store: Store) -> Cohort:
-        """Ask `store`."""
-        return store.query(**self.arguments())
+        """Ask `store`; genes of --gene-set that it lacks are a warning, unless it lacks them all."""
+        from omicstore.store.genes import UnknownGenesError
+
+        asked = self.arguments()
+        try:
+            return store.query(**asked)
+        except UnknownGenesError as error:
+            absent = set(error.missing)
+            rest = [gene for gene in asked["genes"] if gene not in absent]
+            if self.gene_set is None or not rest or absent & set(_names(self.genes)):
+                raise
+        cohort = store.query(**asked | {"genes": rest})
+        shown = ", ".join(sorted(absent)[:5])
+        more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
+        cohort.warnings.append(
+            f"{len(rest)} of {len(asked['genes'])} genes are there; none of the modalities has {shown}{more}"
+        )
+        return cohort
 
     def arguments(self) -> dict[str, Any]:
         """Return the arguments of `Store.query` that differ from its defaults."""
-        genes = _names(self.genes)
-        if self.gene_set is not None:
-            genes += read_gene_set(self.gene_set)
+        genes = None if self.genes is None else _names(self.genes)
+        if self.gene_set is not None and genes != []:
+            genes = list(dict.fromkeys([*(genes or ()), *read_gene_set(self.gene_set)]))
         require = self.require.strip().lower()
+        # An empty list is kept, so that the store refuses it: it is no wish for all.
         given: dict[str, Any] = {
-            "cohort": _names(self.cohort) or None,
-            "modalities": _names(self.modalities) or None,
-            "genes": genes or None,
+            "cohort": None if self.cohort is None else _names(self.cohort),
+            "modalities": None if self.modalities is None else _names(self.modalities),
+            "genes": genes,
             "where": self.where,
             "sample_type": self.sample_type,
             "require": require if require in ("any", "all") else _names([self.require]),
@@ -119,7 +139,7 @@ def _names(given: list[str] | None) -> list[str]:
 def read_gene_set(path: Path) -> list[str]:
     """Read genes from a file: one per line, or all in one line with commas; of a .gmt the genes of all its sets.
 
-    What follows a ``#`` is a comment.
+    What follows a ``#`` is a comment, and so is a line that begins with ``>``.
 
     Raises
     ------
@@ -127,12 +147,12 @@ def read_gene_set(path: Path) -> list[str]:
         If the file cannot be read or names no gene.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is no UTF-8 text"
         raise UsageError(f"--gene-set {path}: {reason}", expected="a text file with one gene per line") from None
     first = 2 if path.suffix.lower() == ".gmt" else 0  # a set's name and description come first
-    lines = [text for line in lines if (text := line.partition("#")[0].strip())]
+    lines = [text for line in lines if (text := line.partition("#")[0].strip()) and not text.startswith(">")]
     if len(lines) == 1 and not first:
         lines = lines[0].split(",")  # but a metabolite's name may hold a comma, so not where there are more lines
     genes = dict.fromkeys(name.strip() for line in lines for name in line.split("\t")[first:] if name.strip())

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 #: A column with more values than this is described by an example instead.
 _MOST_LEVELS = 20
 _LEVELS_SHOWN = 5
+#: A longer level is no word that one types; the column is described by an example instead.
+_LONGEST = 40
+#: What the columns before the values take, and the narrowest cell of values worth reading.
+_BESIDE, _NARROWEST = 52, 20
 
 
 @command()
@@ -61,15 +65,22 @@ def _show(out: Output, body: Mapping[str, Any]) -> None:
 
     if body["simulated"]:
         out.text("simulated data: nothing here was measured in a patient", style="yellow")
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for name in ("column", "of", "type"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("filled", justify="right", no_wrap=True)
-    table.add_column("values")
-    for row in body["columns"]:
-        if row["n_filled"]:
+    filled = [row for row in body["columns"] if row["n_filled"]]
+    if out.console.width < _BESIDE + _NARROWEST:
+        for row in filled:
+            out.print(
+                Text(f"{row['column']} ({row['level']}, {row['type']}, {row['n_filled']:,} filled)", style="bold")
+            )
+            out.print(Text(f"  {_values(row)}"))
+    else:
+        table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+        for name in ("column", "of", "type"):
+            table.add_column(name, no_wrap=True)
+        table.add_column("filled", justify="right", no_wrap=True)
+        table.add_column("values", overflow="fold")
+        for row in filled:
             table.add_row(row["column"], row["level"], row["type"], f"{row['n_filled']:,}", _values(row))
-    out.print(table)
+        out.print(table)
     empty = [row["column"] for row in body["columns"] if not row["n_filled"]]
     if empty:
         out.print(Text(f"empty: {', '.join(empty)}", style="dim"))
@@ -78,9 +89,12 @@ def _show(out: Output, body: Mapping[str, Any]) -> None:
 
 
 def _values(row: Mapping[str, Any]) -> str:
-    if row["levels"] is not None:
+    if row["levels"] is not None and max(map(len, row["levels"])) <= _LONGEST:
         shown = [f"{level} {count:,}" for level, count in list(row["levels"].items())[:_LEVELS_SHOWN]]
         return ", ".join(shown) + (", ..." if len(row["levels"]) > _LEVELS_SHOWN else "")
     if row["min"] is not None:
         return f"{row['min']:g} to {row['max']:g}"
-    return f"{row['n_distinct']:,} distinct, e.g. {row['example']}"
+    example = row["example"]
+    if row["column"] == "extra":
+        return f"JSON, e.g. {example}; ask with extra->>'name'"
+    return f"{row['n_distinct']:,} distinct, e.g. {example if len(example) <= _LONGEST else example[:_LONGEST] + '...'}"

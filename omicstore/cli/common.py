@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-__all__ = ["DryRun", "Output", "StoreOption", "command", "find_store", "find_study", "subcommands"]
+__all__ = ["DryRun", "Output", "StoreOption", "command", "counted", "find_store", "find_study", "subcommands"]
 
 #: ``--store``, for commands that read a store: pass it to `find_store`.
 StoreOption = Annotated[
@@ -67,6 +67,10 @@ _SHARED: dict[str, Any] = {
     "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.")],
     "strict": Annotated[bool, typer.Option("--strict", help="A warning is a failure: exit code 1.")],
 }
+
+
+#: As wide as any table when the output is no terminal.
+_PIPED = 1000
 
 
 class WarnedError(OmicstoreError):
@@ -109,7 +113,10 @@ class Output:
         from rich.console import Console
 
         color = None if self.no_color else "auto"
-        return Console(stderr=stderr, color_system=color, highlight=False, markup=False, emoji=False)  # type: ignore[arg-type]
+        made = Console(stderr=stderr, color_system=color, highlight=False, markup=False, emoji=False)  # type: ignore[arg-type]
+        if not (made.is_terminal or os.environ.get("COLUMNS")):
+            made.width = _PIPED  # a line of a table stays a line for grep
+        return made
 
     def result(self, body: Mapping[str, Any], show: Callable[[], None]) -> None:
         """Print a command's result: `body` as one JSON object with --json, else whatever `show` prints."""
@@ -195,6 +202,8 @@ def command(*, warns: bool = False) -> Callable[[Callable[..., None]], Callable[
             if out.warned and warns:
                 raise typer.Exit(3)
 
+        # Click keeps the lines of a paragraph that begins with this mark.
+        run.__doc__ = inspect.cleandoc(function.__doc__ or "").replace("\\b\n", "\b\n")
         # Typer reads the signature: the function's own options, then those that all commands share.
         keyword = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
         run.__signature__ = inspect.Signature([*keyword, *shared])  # type: ignore[attr-defined]
@@ -234,3 +243,14 @@ def find_study(start: Path | None = None) -> Path:
 def find_store(store: str | None) -> str:
     """Return the path or URL of the store that --store names, or of the study here or above."""
     return store if store is not None else str(find_study() / "data" / "store")
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it is not one.
+
+    Examples
+    --------
+    >>> counted(1, "warning"), counted(1200, "sample")
+    ('1 warning', '1,200 samples')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

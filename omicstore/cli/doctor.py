@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omicstore.cli.common import Output, StoreOption, command, find_study
 from omicstore.errors import OmicstoreError, StudyError
+
+if TYPE_CHECKING:
+    from omicstore.store.reader import Store
 
 #: Packages that only some commands need, and the extra that brings each.
 EXTRAS = {
@@ -18,6 +23,10 @@ EXTRAS = {
     "lightning": "models",
     "mudata": "scverse",
 }
+
+#: What ends a Parquet file.
+_MAGIC = b"PAR1"
+_MEND = "dvc checkout, or omicstore build"
 
 #: A store is written beside the old one, so a full disk is met early.
 LEAST_FREE = 1 << 30
@@ -108,6 +117,26 @@ def _store(store: str | None) -> Finding:
         return Finding("store", well=True, found="not built yet")
     try:
         with omicstore.open(where) as opened:
-            return Finding("store", well=True, found=f"release {opened.release[:12]}, {len(opened.cohorts)} cohorts")
+            broken = _broken(opened)
+            text = f"release {opened.release[:12]}, {len(opened.cohorts)} cohorts, {len(opened.body['files'])} files"
     except OmicstoreError as error:
-        return Finding("store", well=False, found=str(error), mend="omicstore build")
+        return Finding("store", well=False, found=str(error), mend=_MEND)
+    if broken:
+        return Finding("store", well=False, found=f"{text}; absent or cut short: {', '.join(broken[:5])}", mend=_MEND)
+    return Finding("store", well=True, found=text)
+
+
+def _broken(store: Store) -> list[str]:
+    """Return the files of a release that are absent or do not end as Parquet does; of a bucket none is looked at."""
+    if store.files.local is None:
+        return []
+    return [path for path in sorted(store.body["files"]) if not _ends_well(store.files.local / path)]
+
+
+def _ends_well(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            stream.seek(-len(_MAGIC), os.SEEK_END)
+            return stream.read() == _MAGIC
+    except OSError:
+        return False

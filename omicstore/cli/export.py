@@ -9,6 +9,7 @@ import typer
 
 from omicstore.cli.asking import Asking
 from omicstore.cli.common import DryRun, Output, command
+from omicstore.errors import UsageError
 
 if TYPE_CHECKING:
     from omicstore.cohort import Cohort
@@ -26,35 +27,47 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Write what a query finds to files.
+    r"""Write what a query finds to files.
 
     DIR appears complete or not at all. It holds the values of each modality, the samples, the features and
     manifest.json, which names the release, the query and the hash of every file.
+
+    \b
+    Examples:
+      omicstore export --cohort BRCA --modalities rna,meth --out brca
+      omicstore export --modalities rna --gene-set hallmark.gmt --scale log2p1 --format csv --out genes
     """
     import omicstore
     from omicstore.cli.query import show_found
     from omicstore.export import get_exporter
     from omicstore.export.folder import check_target
 
+    written_as = written_as.strip().lower()
     get_exporter(written_as)
+    if folder == Path():
+        raise UsageError(
+            f"--out is {str(folder)!r}, the working folder", expected="a new folder", run="name one with --out"
+        )
     check_target(folder, overwrite=overwrite)
     with omicstore.open(ask.place) as store:
         cohort = ask.of(store)
         for warning in cohort.warnings:
             out.warn(warning)
-        if dry_run:
-            out.note(f"would write {folder} ({written_as})")
-        else:
-            write(out, cohort, written_as, folder, overwrite=overwrite)
+        write(out, cohort, written_as, folder, overwrite=overwrite, dry_run=dry_run)
         found = cohort.summary()
     body = {**found, "out": str(folder), "format": written_as, "written": not dry_run}
     out.result(body, lambda: show_found(out, found))
 
 
-def write(out: Output, cohort: Cohort, written_as: str, folder: Path, *, overwrite: bool) -> None:
+def write(out: Output, cohort: Cohort, written_as: str, folder: Path, *, overwrite: bool, dry_run: bool) -> None:
     """Export, and tell what the format cannot hold: a warning where it was asked for by name."""
     from omicstore.export import export as write_export
+    from omicstore.export.folder import check_target
 
+    if dry_run:
+        check_target(folder, overwrite=overwrite)
+        out.note(f"would write {folder} ({written_as})")
+        return
     out.stop_if_strict()
     with out.progress(f"writing {folder}"):
         left_out = write_export(cohort, written_as, folder, overwrite=overwrite)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,7 +18,8 @@ from typer.core import CompletionItem, TyperGroup  # type: ignore[attr-defined]
 from omicstore.errors import MissingExtraError, OmicstoreError, UsageError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from types import FrameType
 
 __all__ = ["EXTRAS", "Group", "LazyGroup"]
 
@@ -23,6 +28,20 @@ EXTRAS = {
     "anndata": "scverse", "mudata": "scverse", "pandas": "scverse", "dvc": "pipeline", "great_expectations": "validate",
     "jinja2": "validate", "torch": "models", "lightning": "models", "lifelines": "models", "sklearn": "models",
     "safetensors": "models", "matplotlib": "models",
+}  # fmt: skip
+
+
+_ROOM = "make room (omicstore doctor shows what is free) and run the same command again; what was there before is whole"
+#: What a disk can refuse, and what mends it.
+_DISK = {
+    errno.ENOSPC: ("the disk is full", _ROOM),
+    errno.EDQUOT: ("the disk quota is used up", _ROOM),
+    errno.EROFS: ("the file system is read-only", "write to another place"),
+    errno.EISDIR: ("a folder stands where a file is needed", "name a file"),
+    errno.EEXIST: ("a file stands where a folder is needed", "name another place"),
+    errno.ENOTDIR: ("a file stands where a folder is needed", "name another place"),
+    errno.EACCES: ("permission denied", "ask for the permission, or name another place"),
+    errno.EPERM: ("operation not permitted", "ask for the permission, or name another place"),
 }  # fmt: skip
 
 
@@ -97,7 +116,8 @@ class LazyGroup(Group):
         """Run the command line and exit: 0 done, 1 failed, 2 wrong usage, 3 done with warnings, 130 interrupted."""
         words = list(sys.argv[1:] if args is None else args)
         try:
-            code = self._run(words, *positional, **extra)
+            with _orderly_end():
+                code = self._run(words, *positional, **extra)
             sys.stdout.flush()
         except BrokenPipeError:
             # Whoever read our output has seen enough. Python flushes stdout again at exit, which must not fail.
@@ -122,6 +142,12 @@ class LazyGroup(Group):
             return _failed(error, str(MissingExtraError(package, EXTRAS[package])), 2, verbose=verbose)
         except typer.TyperException as error:
             return _failed(error, _usage(error), error.exit_code, verbose=False)
+        except OSError as error:
+            if error.errno not in _DISK:
+                return _unexpected(error, verbose=verbose)
+            found, mend = _DISK[error.errno]
+            place = f" ({error.filename})" if error.filename else ""
+            return _failed(error, str(OmicstoreError(found + place, run=mend)), 1, verbose=verbose)
         except Exception as error:  # noqa: BLE001 - the last resort: one line, and the traceback on request
             return _unexpected(error, verbose=verbose)
         if code == 130:
@@ -132,6 +158,26 @@ class LazyGroup(Group):
         from importlib.metadata import entry_points
 
         return {entry.name: entry.value for entry in entry_points(group=self.entry_points)}
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """Let a terminated command tidy up as an interrupted one does, and exit with 128 + the signal's number."""
+
+    def end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature is the system's
+        typer.echo("terminated", err=True)
+        raise SystemExit(128 + number)
+
+    signals = (signal.SIGTERM, signal.SIGHUP) if threading.current_thread() is threading.main_thread() else ()
+    # nohup and the like have their reasons: only what would kill the process at once is caught.
+    before = {number: signal.getsignal(number) for number in signals if signal.getsignal(number) is signal.SIG_DFL}
+    for number in before:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _unexpected(error: Exception, *, verbose: bool) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omicstore.cli.common import Output, StoreOption, command, find_store, find_study
+from omicstore.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,13 +28,19 @@ def ids(
     ],
     store: StoreOption = None,
 ) -> None:
-    """Say what became of an identifier, and why.
+    r"""Say what became of an identifier, and why.
 
     Looks among patients, samples and profiles (chosen or not, and why not), the features of every matrix, what was
     dropped from the source files, and the study's references. Exit code 1: one of them was found nowhere.
+
+    \b
+    Example:
+      omicstore ids TCGA-BH-A18V-01 TP53 cg00000292
     """
     import omicstore
 
+    if not all(name.strip() for name in names):
+        raise UsageError("an identifier is empty", expected="a barcode, a gene or a probe")
     with omicstore.open(find_store(store)) as opened:
         genes = _genes(out)
         found = {name: _trace(name.strip(), opened, genes) for name in names}
@@ -71,12 +78,13 @@ def _genes(out: Output) -> GeneResolver | None:
 def _trace(name: str, store: Store, genes: GeneResolver | None) -> list[dict[str, Any]]:
     gene = _gene(name, genes) if genes is not None else {}
     names = {name.casefold()} | ({gene["feature_id"].casefold()} if "feature_id" in gene else set())
-    return [
-        *_people(name, store),
-        *([gene] if gene else []),
-        *_features(names, store),
-        *_dropped(name, store),
-    ]
+    people, features = _people(name, store), _features(names, store)
+    if "feature_id" in gene and not features:
+        gene["text"] += "; no matrix of this store has it"
+    # A table of all cohorts drops, for each of them, the patients of the others; that is no news of a patient.
+    homes = {finding["cohort"] for finding in people}
+    dropped = [finding for finding in _dropped(name, store) if not homes or finding["cohort"] in homes]
+    return [*people, *([gene] if gene else []), *features, *dropped]
 
 
 def _people(name: str, store: Store) -> list[dict[str, Any]]:
@@ -126,6 +134,8 @@ def _gene(name: str, genes: GeneResolver) -> dict[str, Any]:
             return {}
         return {"kind": "gene", "reason": resolved.reason, "text": f"as a gene: {resolved.reason}"}
     gene = resolved.gene
+    if not (gene.symbol or gene.entrez):
+        return {}  # an Ensembl id that the references do not list resolves to itself
     text = f"gene {gene.symbol or '-'}, {gene.feature_id}, Entrez {gene.entrez or '-'}"
     return {
         "kind": "gene",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from omicstore.cli.common import Output, StoreOption, command, find_store
+from omicstore.cli.common import Output, StoreOption, command, counted, find_store
 from omicstore.cli.query import percent
 
 if TYPE_CHECKING:
@@ -51,11 +51,11 @@ def mixed_units(body: Mapping[str, Any]) -> list[str]:
 
 def _units(body: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:
     """Return modality -> unit -> cohorts."""
-    units: dict[str, dict[str, list[str]]] = {}
+    units: dict[str, dict[str, list[str]]] = {modality: {} for modality in body["modalities"]}
     for cohort, held in body["cohorts"].items():
         for modality, found in held["modalities"].items():
             if found["unit"] is not None:
-                units.setdefault(modality, {}).setdefault(found["unit"], []).append(cohort)
+                units[modality].setdefault(found["unit"], []).append(cohort)
     return units
 
 
@@ -63,7 +63,9 @@ def _build_warnings(store: Store) -> list[str]:
     count = sum(len(json.loads(cell)) for cell in store.table("provenance")["warnings"].drop_nulls())
     if not count:
         return []
-    return [f"{count} warnings from the build: omicstore sql 'SELECT cohort, modality, warnings FROM provenance'"]
+    return [
+        f"{counted(count, 'warning')} from the build: omicstore sql 'SELECT cohort, modality, warnings FROM provenance'"
+    ]
 
 
 def _show(out: Output, body: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from omicstore.cli.common import Output, command
+from omicstore.cli.common import DryRun, Output, command
 
 
 @command()
@@ -18,21 +18,32 @@ def init(
     sources: Annotated[
         Path | None, typer.Option("--sources", metavar="FILE", help="A study file: which upstream file is what.")
     ] = None,
+    dry_run: DryRun = False,
 ) -> None:
-    """Make a new study: params.yaml, dvc.yaml and a DVC repository, ready for `dvc repro`."""
+    r"""Make a new study: params.yaml, dvc.yaml and a DVC repository, ready for `dvc repro`.
+
+    The study file says which upstream file is what; its relative paths are rewritten. Without one, params.yaml gets an
+    empty section to fill in. A folder that has a params.yaml is left as it is.
+
+    \b
+    Example:
+      omicstore init my-study --sources my-study.yaml && cd my-study && dvc repro
+    """
     from omicstore.study.create import create_study
 
     with out.progress("looking at the files"):
-        defaults = create_study(folder, sources)
+        defaults = create_study(folder, sources, dry_run=dry_run)
     body = {"study": str(folder), "sections": defaults.sections, "reasons": defaults.reasons}
-    out.result(body, lambda: _show(out, folder, defaults.reasons, filled=sources is not None))
+    out.result(body, lambda: _show(out, folder, defaults.reasons, filled=sources is not None, dry_run=dry_run))
 
 
-def _show(out: Output, folder: Path, reasons: dict[str, list[str]], *, filled: bool) -> None:
-    out.text(f"Made the study {folder}: params.yaml, dvc.yaml")
+def _show(out: Output, folder: Path, reasons: dict[str, list[str]], *, filled: bool, dry_run: bool) -> None:
+    out.text(f"{'Would make' if dry_run else 'Made'} the study {folder}: params.yaml, dvc.yaml")
     for section, lines in reasons.items():
         for line in lines:
             out.text(f"  {section}: {line}")
+    if dry_run:
+        return
     into = "" if folder.resolve() == Path.cwd().resolve() else f"cd {folder} && "
     first = "" if filled else "fill in study.sources of params.yaml, then "
     out.text(f"Next: {first}{into}dvc repro")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,13 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omicstore.cli.asking import Asking
-from omicstore.cli.common import Output, command
+from omicstore.cli.common import DryRun, Output, command, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 #: A longer list of genes is not spelled out in the lines of Python.
 _GENES_SHOWN = 12
+#: What the columns before the unit take.
+_BESIDE = 42
 
 
 @command(warns=True)
@@ -27,11 +30,18 @@ def query(
         Path | None, typer.Option("--out", metavar="DIR", help="Export what is found to this folder, as parquet.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
-    """Show what there is of the chosen cohorts and modalities.
+    r"""Show what there is of the chosen cohorts and modalities.
 
     A row is a sample; the default is primary tumours. Nothing is read but the catalogue, unless --out is given.
     Exit code 3 says that there were warnings, for example a modality that a cohort lacks.
+
+    \b
+    Examples:
+      omicstore query --cohort BRCA --modalities rna,meth
+      omicstore query --modalities rna --genes TP53,EGFR --where "sex = 'female' AND age_years < 50"
+      omicstore query --sample-type primary,normal --require all
     """
     import omicstore
 
@@ -43,7 +53,7 @@ def query(
         if folder is not None:
             from omicstore.cli.export import write
 
-            write(out, cohort, "parquet", folder, overwrite=overwrite)
+            write(out, cohort, "parquet", folder, overwrite=overwrite, dry_run=dry_run)
         out.result(body, lambda: _show(out, body, ask, exported=folder is not None))
 
 
@@ -62,8 +72,10 @@ def show_found(out: Output, body: Mapping[str, Any]) -> None:
     """Print what a query found: a row per modality, the totals and what was left out."""
     from rich.table import Table
 
-    kind = "samples (all types)" if body["sample_type"] == "all" else f"{body['sample_type']} samples"
-    head = f"{', '.join(body['cohorts'])}: {body['n_samples']:,} {kind} of {body['n_patients']:,} patients"
+    everything = body["sample_type"] == "all"
+    kind = "" if everything else f"{body['sample_type'].replace(',', ', ')} "
+    samples = counted(body["n_samples"], f"{kind}sample") + (" (all types)" if everything else "")
+    head = f"{', '.join(body['cohorts'])}: {samples} of {counted(body['n_patients'], 'patient')}"
     out.text(head, style="bold")
     if body.get("simulated"):
         out.text("simulated data: nothing here was measured in a patient", style="yellow")
@@ -71,18 +83,25 @@ def show_found(out: Output, body: Mapping[str, Any]) -> None:
     table.add_column("modality", no_wrap=True)
     for column in ("samples", "coverage", "features"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("unit")
+    units = {name: unit_text(found, body["scale"]) for name, found in body["modalities"].items()}
+    # A unit per cohort is too long for a cell, and so is any unit for a narrow terminal.
+    beside = out.console.width >= _BESIDE + max(map(len, units.values()))
+    if beside:
+        table.add_column("unit", no_wrap=True)
     for name, found in body["modalities"].items():
-        table.add_row(
+        cells = (
             name,
             f"{found['n_samples']:,}",
             percent(found["n_samples"], body["n_samples"]),
             f"{found['n_features']:,}" if found["n_features"] is not None else "-",
-            unit_text(found),
         )
+        table.add_row(*cells, *([units[name]] if beside else []))
     out.print(table)
-    if len(body["modalities"]) > 1:
-        out.text(f"{body['n_complete']:,} samples have all {len(body['modalities'])} modalities.")
+    for name, unit in () if beside else units.items():
+        out.text(f"{name}: {unit}")
+    if (n := len(body["modalities"])) > 1:
+        verb = "has" if body["n_complete"] == 1 else "have"
+        out.text(f"{counted(body['n_complete'], 'sample')} {verb} {'both' if n == 2 else f'all {n}'} modalities.")
     for note in body.get("notes", ()):
         out.text(note)
     out.text(f"release {body['release'][:12]}", style="dim")
@@ -96,20 +115,31 @@ def percent(part: int, whole: int) -> str:
     return f"{min(share, 99.9):.1f}%" if 99.5 <= share < 100 else f"{share:.0f}%"
 
 
-def unit_text(found: Mapping[str, Any]) -> str:
-    """Return the unit, or each unit with its cohorts where they differ."""
+def unit_text(found: Mapping[str, Any], scale: str = "linear") -> str:
+    """Return the unit on the asked scale, or each unit with its cohorts where they differ."""
+    from omicstore.store.query import LINEAR_UNITS
+
+    def scaled(unit: str) -> str:
+        return unit if scale == "linear" or unit not in LINEAR_UNITS else f"{scale.removesuffix('p1')}({unit}+1)"
+
     if found["unit"] is not None:
-        return str(found["unit"])
+        return scaled(found["unit"])
     cohorts: dict[str, list[str]] = {}
     for cohort, unit in found["units"].items():
         cohorts.setdefault(unit, []).append(cohort)
-    return "; ".join(f"{unit} ({', '.join(names)})" for unit, names in cohorts.items()) or "-"
+    return "; ".join(f"{scaled(unit)} ({', '.join(names)})" for unit, names in cohorts.items()) or "-"
 
 
 def export_command(body: Mapping[str, Any], ask: Asking) -> str:
     """Return the command that writes what the query found."""
     name = "-".join(c.lower() for c in body["cohorts"]) if len(body["cohorts"]) < 4 else "cohorts"
-    return shlex.join(["omicstore", "export", *ask.words(), "--format", "parquet", "--out", f"{name}-export"])
+    words = ["omicstore", "export", *ask.words(), "--format", "parquet", "--out", f"{name}-export"]
+    return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for the shell; in double quotes where it holds single ones, as SQL does."""
+    return f'"{word}"' if "'" in word and not re.search(r'["$`\\!]', word) else shlex.quote(word)
 
 
 def python_lines(ask: Asking) -> list[str]:

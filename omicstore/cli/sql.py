@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from omicstore.cli.common import Output, StoreOption, command, find_store
-from omicstore.errors import UsageError
+from omicstore.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+#: Fewer columns wrap in their cells well enough.
+_FEW = 3
+_WIDEST = 10_000
 
 
 @command()
@@ -24,12 +28,19 @@ def sql(
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Rows to show; --json prints all.")] = 50,
     store: StoreOption = None,
 ) -> None:
-    """Run a SQL query over the store's views.
+    r"""Run a SQL query over the store's views.
 
     Tables: patients, outcomes, labels, profiles, provenance, samples, features, reports; and a long view per modality
     (rna, meth, ...) with sample_id, cohort, feature_id, symbol and value. The store is not changed.
+
+    \b
+    Examples:
+      omicstore sql "SHOW TABLES"
+      omicstore sql "DESCRIBE outcomes"
+      omicstore sql "SELECT cohort, sex, count(*) AS n FROM patients GROUP BY ALL ORDER BY ALL"
+      omicstore sql "SELECT sample_id, value FROM rna WHERE symbol = 'TP53' ORDER BY value DESC" --limit 10
     """
-    from duckdb import Error, StatementType
+    from duckdb import Error, IOException, StatementType
 
     import omicstore
 
@@ -43,30 +54,46 @@ def sql(
             found = connection.execute(parsed[0])
             names, types = zip(*((name, str(kind)) for name, kind, *_ in found.description), strict=True)
             rows = found.fetchall() if out.json else found.fetchmany(limit + 1)
+        except IOException as error:
+            raise StoreError(_reason(error), run="dvc checkout, or build the store again") from error
         except Error as error:
-            raise UsageError(_reason(error), run="omicstore columns shows the tables and their columns") from error
+            raise UsageError(
+                _reason(error), run='omicstore sql "SHOW TABLES", and "DESCRIBE TABLE" for the columns of one'
+            ) from error
     cells = [[plain(value) for value in row] for row in rows]
     body = {"columns": list(names), "types": list(types), "n_rows": len(cells), "rows": cells}
     out.result(body, lambda: _show(out, body, limit))
 
 
 def _show(out: Output, body: Mapping[str, Any], limit: int) -> None:
+    from rich.measure import Measurement
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     numbers = ("INT", "FLOAT", "DOUBLE", "DECIMAL")
     for name, kind in zip(body["columns"], body["types"], strict=True):
         table.add_column(name, justify="right" if any(n in kind for n in numbers) and "[" not in kind else "left")
-    for row in body["rows"][:limit]:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    out.print(table)
+    rows = [["" if value is None else str(value) for value in row] for row in body["rows"][:limit]]
+    for row in rows:
+        table.add_row(*map(Text, row))
+    # What is too wide for the terminal is shown a record at a time.
+    wide = Measurement.get(out.console, out.console.options.update(max_width=_WIDEST), table).maximum
+    if wide > out.console.width and len(body["columns"]) > _FEW:
+        for number, row in enumerate(rows):
+            if number:
+                out.text()
+            for name, cell in zip(body["columns"], row, strict=True):
+                out.text(f"{name}: {cell}")
+    else:
+        out.print(table)
     if body["n_rows"] > limit:
         out.note(f"only the first {limit} rows; --limit N shows more, --json all")
 
 
 def _reason(error: Exception) -> str:
     """Return DuckDB's message without the excerpt of the statement that follows it."""
-    return " ".join(str(error).partition("\nLINE ")[0].split())
+    return " ".join(str(error).partition("\nLINE ")[0].split()).rstrip("!?")
 
 
 def plain(value: Any) -> Any:

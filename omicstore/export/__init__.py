@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from omicstore.errors import UnknownNameError
+from omicstore.errors import ExportError, UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def get_exporter(name: str) -> Exporter:
     """
     target = EXPORTERS.get(name.strip().lower())
     if target is None:
-        raise UnknownNameError("format", name, EXPORTERS)
+        raise UnknownNameError("format", name, EXPORTERS, run=f"choose from {', '.join(EXPORTERS)}")
     module, _, function = target.partition(":")
     found: Exporter = getattr(importlib.import_module(module), function)
     return found
@@ -71,12 +71,15 @@ def export(cohort: Cohort, format: str, out: Path, *, overwrite: bool = False) -
     UnknownNameError
         If there is no such format.
     ExportError
-        If `out` is a file, or holds something that is no export, or an earlier export without `overwrite`.
+        If `out` is a file, or holds something that is no export, or an earlier export without `overwrite`; or if the
+        format can hold none of the modalities.
     """
     from omicstore.export.folder import new_folder, write_manifest
 
     write = get_exporter(format)
     with new_folder(out, overwrite=overwrite) as folder:
         left_out = write(cohort, folder)
+        if len(left_out) == len(cohort.modalities):
+            raise ExportError(f"nothing would be written: {'; '.join(left_out)}")
         write_manifest(cohort, format.strip().lower(), folder, left_out)
     return left_out

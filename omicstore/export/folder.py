@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from omicstore.cohort import Cohort
 
-__all__ = ["FORMAT", "MANIFEST", "check_target", "new_folder", "write_manifest"]
+__all__ = ["FORMAT", "MANIFEST", "check_target", "new_folder", "sweep", "write_manifest"]
 
 FORMAT = "omicstore.export/1"
 MANIFEST = "manifest.json"
@@ -47,14 +49,19 @@ def check_target(out: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
-    """Yield an empty folder beside `out` that takes its place when the block ends well, and goes when it does not."""
+    """Yield an empty folder beside `out` that takes its place when the block ends well, and goes when it does not.
+
+    What a killed export to the same place left is swept first.
+    """
+    sweep(out)
     check_target(out, overwrite=overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
     made = out.with_name(f".{out.name}.{os.getpid()}.new")
     old = out.with_name(f".{out.name}.{os.getpid()}.old")
-    shutil.rmtree(made, ignore_errors=True)
+    lock = None
     try:
         made.mkdir()
+        lock = _lock(made)
         yield made
         if out.exists():
             out.rename(old)
@@ -64,6 +71,51 @@ def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
             old.rename(out)
         shutil.rmtree(made, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def sweep(out: Path) -> None:
+    """Remove the hidden folders of exports to `out` that were killed; one of a living process stays.
+
+    An earlier export that was moved aside and not yet replaced is put back.
+    """
+    if not out.parent.is_dir():
+        return
+    name = re.compile(rf"\.{re.escape(out.name)}\.(\d+)\.(new|old)")
+    for path in sorted(out.parent.iterdir()):
+        found = name.fullmatch(path.name)
+        if found is None or not path.is_dir() or (int(found[1]) != os.getpid() and _lives(int(found[1]))):
+            continue
+        lock = _lock(path)
+        if lock is None:
+            continue  # of a process on another machine
+        if found[2] == "old" and not out.exists():
+            path.rename(out)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+        os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder; None if another process holds it. The system drops the lock when a process ends."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_manifest(cohort: Cohort, name: str, folder: Path, left_out: list[str]) -> None:

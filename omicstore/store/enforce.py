@@ -124,13 +124,16 @@ def open_split(
     """
     folder = _folder(store, split)
     manifest = _manifest(folder)
+    part = part.strip().lower() if isinstance(part, str) else part
     if fold is None or part is None:
         raise UsageError(
             f"the split {folder.name} is named without {'fold' if fold is None else 'part'}",
             run="--fold 0 --part train",
         )
     if part not in PARTS:
-        raise UnknownNameError("part", part, PARTS)
+        raise UnknownNameError("part", str(part), PARTS, run=f"choose from {', '.join(PARTS)}")
+    if not isinstance(fold, int) or isinstance(fold, bool):
+        raise UsageError(f"the fold is {fold!r}", expected="a whole number, counted from 0")
     if (made_on := _release(manifest)) != store.release:
         raise SplitError(
             f"the split {folder.name} was made on release {made_on[:12]}, this store is {store.release[:12]}",
@@ -148,15 +151,15 @@ def open_split(
 
 
 def _admit(folder: Path, manifest_hash: str, fold: int, part: str, state: FittedState | None) -> None:
-    mend = f"fit a state on split {folder.name}, fold {fold}, part train, and pass it as state="
+    mend = f"fit a state on split {folder.name}, fold {fold}, part train, and pass it to Store.query as state="
     if state is None:
         if part == "train":
             return
         raise LeakageError(f"part {part} of split {folder.name} was asked for without a fitted state", run=mend)
     for name, have, need in (
-        ("manifest", state.manifest_hash, manifest_hash),
-        ("fold", state.fold, fold),
-        ("part", state.part, "train"),
+        ("manifest", getattr(state, "manifest_hash", None), manifest_hash),
+        ("fold", getattr(state, "fold", None), fold),
+        ("part", getattr(state, "part", None), "train"),
     ):
         if have != need:
             raise LeakageError(
@@ -171,14 +174,18 @@ def _short(value: object) -> str:
 
 
 def _folder(store: Store, split: str | Path) -> Path:
+    if not isinstance(split, str | Path) or not str(split).strip():
+        raise UsageError(f"the split is {split!r}", expected="the name or the folder of a split", run="--split NAME")
     named = Path(split)
     candidates = [named]
     if store.files.local is not None:  # <study>/data/store
         candidates.append(store.files.local.absolute().parent.parent / "splits" / named)
-    for folder in candidates:
-        if (folder / "manifest.json").is_file():
-            return folder
-    there = sorted({p.parent.name for c in candidates for p in c.parent.glob("*/manifest.json")})
+    # An export has a manifest.json as well, but no assignments.
+    for name in ("assignments.parquet", "manifest.json"):
+        for folder in candidates:
+            if (folder / name).is_file():
+                return folder
+    there = sorted({p.parent.name for c in candidates for p in c.parent.glob("*/assignments.parquet")})
     raise SplitError(
         f"there is no split {str(split)!r}" + (f"; there are {', '.join(there)}" if there else ""),
         expected=f"manifest.json in {candidates[-1]}",
@@ -191,7 +198,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
         body = json.loads((folder / "manifest.json").read_bytes())
         made = str(body["manifest_hash"])
         body["assignments_hash"], body["release"]["id"]
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise SplitError(f"{folder}/manifest.json is not a split manifest", run="omicstore split make") from None
     if body_hash(body) != made:
         raise _changed(folder / "manifest.json", "manifest_hash")
@@ -200,7 +207,13 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _assignments(folder: Path, expected: str) -> pl.DataFrame:
     """Return the rows of a split, if they are those that its manifest was made with."""
-    rows = pl.read_parquet(folder / "assignments.parquet")
+    path = folder / "assignments.parquet"
+    try:
+        rows = pl.read_parquet(path)
+    except (OSError, pl.exceptions.ComputeError):
+        raise SplitError(
+            f"{path} cannot be read", expected="the rows that manifest.json seals", run="omicstore split make"
+        ) from None
     if frame_hash(rows) != expected:
         raise _changed(folder / "assignments.parquet", "assignments_hash")
     return rows

@@ -15,7 +15,7 @@ from omicstore.errors import MissingExtraError, StoreError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LocalRoot", "RangeFile", "RemoteRoot", "Root", "open_root"]
+__all__ = ["LocalRoot", "RangeFile", "RemoteRoot", "Root", "broken_file", "open_root"]
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 #: Schemes that Arrow reads by itself; the others go through fsspec.
@@ -171,3 +171,13 @@ def open_root(place: str | Path) -> Root:
         parts = urlsplit(place)
         return LocalRoot(Path(unquote(parts.path))) if parts.scheme == "file" else RemoteRoot(place)
     return LocalRoot(Path(place))
+
+
+def broken_file(url: str, path: str, error: Exception) -> StoreError:
+    """Return the error for a file that ``store.json`` names and that cannot be read."""
+    why = "it is absent" if isinstance(error, FileNotFoundError) else str(error).splitlines()[0].rstrip(". ")
+    return StoreError(
+        f"{url}/{path} cannot be read ({why})",
+        expected="the file that store.json names",
+        run="dvc checkout, or build the store again",
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
-from omicstore.errors import UnknownNameError
+from omicstore.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,11 +18,28 @@ if TYPE_CHECKING:
 
     from omicstore.store.reader import Store
 
-__all__ = ["find_genes", "lookup"]
+__all__ = ["UnknownGenesError", "find_genes", "lookup"]
 
+#: As many unknown genes are named in a message.
+_NAMED = 5
 _VERSION = re.compile(r"^(ENSG\d+)\.\d+$", re.IGNORECASE)
 #: An antibody may see several proteins; the store writes their genes into one cell.
 _SEPARATORS = r"[\s,;|/]+"
+
+
+class UnknownGenesError(UnknownNameError):
+    """Genes that none of the asked modalities has; the first is named with its nearest.
+
+    Attributes
+    ----------
+    missing
+        All of them, as they were given.
+    """
+
+    def __init__(self, missing: Sequence[str], known: Sequence[str]) -> None:
+        self.missing = list(missing)
+        command = shlex.join(["omicstore", "ids", *missing[:_NAMED]])
+        super().__init__("gene", missing[0], known, run=f"{command} tells what became of it")
 
 
 def lookup(features: pl.DataFrame) -> pl.DataFrame:
@@ -53,8 +71,10 @@ def find_genes(
 
     Raises
     ------
-    UnknownNameError
+    UnknownGenesError
         If a gene is in none of the modalities; the nearest ones are named.
+    UsageError
+        If none of the modalities is a matrix.
     """
     keys = [_VERSION.sub(r"\1", gene).upper() for gene in genes]
     found: set[str] = set()
@@ -73,10 +93,15 @@ def find_genes(
         if missing := [gene for gene, key in zip(genes, keys, strict=True) if key not in mine]:
             more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
             notes.append(f"{modality} does not have {', '.join(missing[:5])}{more}")
-    for gene, key in zip(genes, keys, strict=True):
-        if key not in found:
-            known = [n for m in features if len(features[m]) for n in _names(store, m)]
-            raise UnknownNameError("gene", gene, known)
+    absent = [gene for gene, key in zip(genes, keys, strict=True) if key not in found]
+    if absent and not features:
+        raise UsageError(
+            "genes are asked for, and none of the modalities has any",
+            expected="a modality of samples by features, as rna",
+            run="name one with --modalities, or leave the genes out",
+        )
+    if absent:
+        raise UnknownGenesError(absent, [n for m in features if len(features[m]) for n in _names(store, m)])
     return chosen
 
 

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from omicstore.errors import StoreError
+from omicstore.store.filesystem import broken_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,11 +99,7 @@ class MatrixFile:
             self._parquet = pq.ParquetFile(where, filesystem=system)
             self._file = root.open(path)
         except (FileNotFoundError, pa.ArrowInvalid) as error:
-            raise StoreError(
-                f"{root.url}/{path} cannot be read ({str(error).splitlines()[0]})",
-                expected="the file that store.json names",
-                run="dvc checkout, or build the store again",
-            ) from None
+            raise broken_file(root.url, path, error) from None
         meta = self._parquet.metadata
         self.n_rows = meta.num_rows
         groups = [meta.row_group(g) for g in range(meta.num_row_groups)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LINEAR_UNITS", "SCALES", "Question", "answer"]
 
+#: As many names are listed in a message.
+_FEW = 12
 SCALES = ("linear", "log2p1", "log10p1")
 #: Units of amounts: never negative, so that log(1 + x) means something.
 LINEAR_UNITS = frozenset({"tpm", "fpkm", "fpkm_uq", "rsem_normalized", "counts", "rpm", "intensity"})
@@ -70,24 +73,32 @@ class Question:
             If one does not exist.
         """
         by_fold = {c.casefold(): c for c in store.cohorts}
-        cohorts = [_known("cohort", name, by_fold) for name in _names(cohort)] or store.cohorts
-        named = [get_modality(name).name for name in _names(modalities)]
+        wanted = _asked("cohort", cohort)
+        there = _these(store.cohorts)
+        cohorts = store.cohorts if wanted is None else [_known("cohort", n, by_fold, run=there) for n in wanted]
+        named = [_modality(store, name) for name in _asked("modalities", modalities) or ()]
         held = {m for c in cohorts for m in _held(store, c)}
         chosen = tuple(dict.fromkeys(named)) or tuple(m for m in MODALITIES if m in held)
         types = {
             t.casefold(): t
             for t in ("all", *SAMPLE_TYPES.values(), *store.samples()["sample_type"].drop_nulls().unique())
         }
-        wanted = _names(require)
+        required = _asked("require", require, absent="any") or ["any"]
+        asked_types = _asked("sample_type", sample_type, absent="primary") or ["primary"]
+        asked_genes = _asked("genes", genes)
+        if where is not None and (not isinstance(where, str) or not where.strip()):
+            raise UsageError(
+                f"where is {where!r}", expected="a SQL expression, as age_years < 60", run="leave it out to take all"
+            )
         return cls(
             cohorts=tuple(sorted(set(cohorts))),
             modalities=chosen,
             modalities_named=bool(named),
-            genes=tuple(_names(genes)) or None,
-            where=where or None,
-            sample_types=tuple(_known("sample type", name, types) for name in _names(sample_type)) or ("primary",),
-            require=wanted[0].lower() if wanted in (["any"], ["all"]) else _required(wanted, chosen),
-            scale=_known("scale", scale, {s: s for s in SCALES}),
+            genes=None if asked_genes is None else tuple(asked_genes),
+            where=where,
+            sample_types=tuple(_known("sample type", name, types) for name in asked_types),
+            require=required[0].lower() if required in (["any"], ["all"]) else _required(required, chosen),
+            scale=_known("scale", str(scale), {s: s for s in SCALES}, run=f"choose from {', '.join(SCALES)}"),
             allow_mixed_units=allow_mixed_units,
         )
 
@@ -132,7 +143,8 @@ def answer(
         counts = ", ".join(f"{n} {name}" for name, n in left_out.items())
         notes.append(f"left out by sample type: {counts}; --sample-type all takes everything")
     if samples.is_empty():
-        warnings.append("no sample matches")
+        hint = "; omicstore columns lists the values that --where can ask for" if question.where else ""
+        warnings.append(f"no sample matches{hint}")
     units = _units(store, samples, question)
     for modality, by_cohort in units.items():
         if len(set(by_cohort.values())) > 1:
@@ -141,7 +153,9 @@ def answer(
             warnings.append(f"{modality} has mixed units: {', '.join(f'{u} in {c}' for c, u in by_cohort.items())}")
         kept = sorted(set(by_cohort.values()) - LINEAR_UNITS)
         if question.scale != "linear" and kept:
-            warnings.append(f"{modality} stays as stored, {question.scale} is not for {', '.join(kept)}")
+            where = sorted(c for c, unit in by_cohort.items() if unit in kept)
+            within = f" in {', '.join(where)}" if len(where) < len(by_cohort) else ""
+            warnings.append(f"{modality} stays as stored{within}, {question.scale} is not for {', '.join(kept)}")
     return Cohort(
         store=store,
         question=question,
@@ -156,17 +170,44 @@ def answer(
     )
 
 
-def _names(value: str | Sequence[str] | None) -> list[str]:
+def _asked(what: str, value: object, *, absent: str = "all") -> list[str] | None:
+    """Return the names in a text with commas or a sequence; None where nothing is asked.
+
+    An empty list is refused: who computed it, or left a shell's variable unset, does not mean all.
+    """
+    if value is None:
+        return None
     # Only text is parted at commas: the name of a metabolite may hold one.
-    parts = [] if value is None else value.split(",") if isinstance(value, str) else value
-    return [name.strip() for name in parts if name.strip()]
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, Iterable):
+        raise UsageError(f"{what} is {value!r}", expected="a name, or a list of names")
+    names = list(parts)
+    if odd := [name for name in names if not isinstance(name, str)]:
+        raise UsageError(f"{what} holds {odd[0]!r}", expected="a name, or a list of names")
+    found = [name.strip() for name in names if name.strip()]
+    if not found:
+        raise UsageError(f"{what} names nothing", expected="at least one name", run=f"leave it out to take {absent}")
+    return found
 
 
-def _known(kind: str, name: str, by_fold: dict[str, str]) -> str:
+def _known(kind: str, name: str, by_fold: dict[str, str], *, run: str = "") -> str:
     found = by_fold.get(name.casefold())
     if found is None:
-        raise UnknownNameError(kind, name, by_fold.values())
+        raise UnknownNameError(kind, name, by_fold.values(), run=run)
     return found
+
+
+def _these(names: Sequence[str]) -> str:
+    return (
+        f"choose from {', '.join(names)}, which this store has" if len(names) <= _FEW else "omicstore info lists them"
+    )
+
+
+def _modality(store: Store, name: str) -> str:
+    try:
+        return get_modality(name).name
+    except UnknownNameError as error:
+        raise UnknownNameError("modality", name, error.suggestions, run=_these(store.modalities)) from None
 
 
 def _required(names: list[str], modalities: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import polars as pl
 
-from omicstore.errors import StoreError, UnknownNameError
+from omicstore.errors import StoreError, UnknownNameError, UsageError
 from omicstore.modalities import MODALITIES
 from omicstore.schema import FORMAT
 from omicstore.store.axes import axis_positions
 from omicstore.store.describe import describe_columns, describe_store
-from omicstore.store.filesystem import open_root
+from omicstore.store.filesystem import broken_file, open_root
 from omicstore.store.genes import lookup
 from omicstore.store.layout import STORE_JSON
 from omicstore.store.lease import Lease
@@ -33,10 +33,19 @@ if TYPE_CHECKING:
 __all__ = ["Store", "open_store"]
 
 
+#: What ``store.json`` must have.
+_ENTRIES = (
+    "release", "dataset", "simulated", "cohorts", "files",
+    "tables", "samples", "matrices", "index", "reports", "patches",
+)  # fmt: skip
+
+
 def open_store(place: str | Path | None = None) -> Store:
     """Open a store; see `omicstore.open`."""
     if place is None:
         place = _nearest_store(Path.cwd())
+    if not str(place).strip():
+        raise UsageError("the store's name is empty", expected="a folder or a URL", run="--store PATH")
     return Store(open_root(place))
 
 
@@ -179,13 +188,26 @@ class Store:
         """Return a catalogue table: patients, outcomes, labels, profiles or provenance; or reports."""
         if name == "reports":
             found = [
-                self.files.table(path).with_columns(pl.lit(cohort).alias("cohort"))
+                self.read_table(path).with_columns(pl.lit(cohort).alias("cohort"))
                 for cohort, path in self.body["reports"].items()
             ]
             return pl.concat(found) if found else pl.DataFrame()
         if name not in self.body["tables"]:
             raise UnknownNameError("table", name, [*self.body["tables"], "reports"])
         return self._cached(self.body["tables"][name])
+
+    def read_table(self, path: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Read a table that ``store.json`` names by its path, or some columns of it.
+
+        Raises
+        ------
+        StoreError
+            If the file is absent or broken.
+        """
+        try:
+            return self.files.table(path, columns)
+        except (OSError, pl.exceptions.PolarsError, ValueError) as error:
+            raise broken_file(self.files.url, path, error) from None
 
     def info(self) -> dict[str, Any]:
         """Return what the store holds, per cohort and modality, as JSON would hold it."""
@@ -206,6 +228,8 @@ class Store:
 
     def patch_files(self, cohort: str) -> list[str]:
         """Return the files of a cohort's patch features, one per slide and encoder."""
+        if cohort not in self.body["patches"]:
+            raise UnknownNameError("cohort with slide patches", cohort, self.body["patches"])
         folder = self.body["patches"][cohort]["path"] + "/"
         return sorted(path for path in self.body["files"] if path.startswith(folder))
 
@@ -215,6 +239,8 @@ class Store:
 
     def union_features(self, modality: str) -> pl.DataFrame:
         """Return the features of a modality that any cohort has, sorted by id."""
+        if modality not in self.body["index"]:
+            raise UnknownNameError("modality with features", modality, self.body["index"])
         return self._cached(self.body["index"][modality]["features"])
 
     def feature_names(self, modality: str) -> pl.DataFrame:
@@ -232,7 +258,7 @@ class Store:
             if entry["n_features"] == index["n_features"]:
                 self._axes[key] = np.arange(index["n_features"])
             else:
-                ids = self.files.table(entry["features"], ["feature_id"])["feature_id"]
+                ids = self.read_table(entry["features"], ["feature_id"])["feature_id"]
                 self._axes[key] = axis_positions(ids, self.union_features(modality)["feature_id"])
         return self._axes[key]
 
@@ -246,7 +272,7 @@ class Store:
 
     def _cached(self, path: str) -> pl.DataFrame:
         if path not in self._tables:
-            self._tables[path] = self.files.table(path)
+            self._tables[path] = self.read_table(path)
         return self._tables[path]
 
 
@@ -272,7 +298,13 @@ def _claim(root: Root) -> tuple[dict[str, Any], Lease | None]:
 def _read(root: Root) -> bytes:
     try:
         return root.read_bytes(STORE_JSON)
-    except (FileNotFoundError, NotADirectoryError):
+    except (OSError, ValueError) as error:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise StoreError(
+                f"{root.url or 'the store'} cannot be read: {' '.join(str(error).split())}",
+                expected="a store that this machine can reach",
+                run="correct --store, or the permissions and credentials",
+            ) from None
         raise StoreError(
             f"there is no store at {root.url}",
             expected=f"a folder with {STORE_JSON}",
@@ -285,11 +317,19 @@ def _parse(root: Root, content: bytes) -> dict[str, Any]:
         body = json.loads(content)
         form = body["format"]
     except (ValueError, KeyError, TypeError):
-        raise StoreError(
-            f"{root.url}/{STORE_JSON} is not what omicstore writes", expected="JSON", run="dvc checkout"
-        ) from None
+        raise _not_ours(root) from None
     if form != FORMAT:
         raise StoreError(
             f"{root.url} has the format {form!r}", expected=FORMAT, run="use the version of omicstore that wrote it"
         )
+    if lacking := [name for name in _ENTRIES if name not in body]:
+        raise _not_ours(root, f": it lacks {', '.join(lacking)}")
     return dict(body)
+
+
+def _not_ours(root: Root, why: str = "") -> StoreError:
+    return StoreError(
+        f"{root.url}/{STORE_JSON} is not what omicstore writes{why}",
+        expected="JSON that names the files of a release",
+        run="dvc checkout, or build the store again",
+    )

@@ -8,6 +8,7 @@ import polars as pl
 
 from omicstore.modalities import MATRIX_MODALITIES
 from omicstore.store.catalog import row_column
+from omicstore.store.filesystem import broken_file
 
 if TYPE_CHECKING:
     import duckdb
@@ -33,7 +34,10 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
 
     def data(path: str) -> ds.Dataset:
         where, system = store.files.arrow_source(path)
-        return ds.dataset(where, filesystem=system, format="parquet")
+        try:
+            return ds.dataset(where, filesystem=system, format="parquet")
+        except (OSError, ValueError) as error:
+            raise broken_file(store.files.url, path, error) from None
 
     for name, path in store.body["tables"].items():
         con.register(name, data(path))

@@ -23,6 +23,7 @@ _PROFILE = tuple(c for c in PROFILES.columns if c not in (*_SAMPLE, *_PATIENT, "
 #: What an expression can ask for, by the table it comes from.
 COLUMNS: dict[str, tuple[str, ...]] = {"samples": _SAMPLE, "patients": _PATIENT, "profiles": _PROFILE}
 
+_KINDS = {"VARCHAR": "text", "STRING": "text", "DOUBLE": "a number", "BIGINT": "a whole number"}
 _NO_COLUMN = re.compile(r'[Rr]eferenced column "([^"]+)" not found')
 
 
@@ -62,18 +63,30 @@ def _evaluate(rows: pl.DataFrame, where: str) -> list[int]:
         # The line feed ends a comment in the expression, so that it cannot swallow the bracket.
         query = f"SELECT DISTINCT sample_row FROM sample_rows WHERE ({where}\n) ORDER BY sample_row"
         try:
-            if len(con.extract_statements(query)) != 1:
+            # With the bracket and without it, so that the expression cannot close it and go on.
+            if any(len(con.extract_statements(text)) != 1 for text in (query, f"SELECT {where}\n")):
                 raise UsageError(f"--where {where!r} is more than one expression", expected="one SQL expression")
+            kind = con.execute(f"SELECT ({where}\n) FROM sample_rows LIMIT 0").description[0][1]
+            if str(kind) != "BOOLEAN":
+                raise UsageError(
+                    f"--where {where!r} gives {_KINDS.get(str(kind), str(kind).lower())}",
+                    expected="a condition, which is true or false of each sample, as age_years < 60",
+                    run="omicstore columns lists the columns and their values",
+                )
             return [int(row) for (row,) in con.execute(query).fetchall()]
         except duckdb.Error as error:
             message = str(error)
             if found := _NO_COLUMN.search(message):
-                known = [c for names in COLUMNS.values() for c in names]
+                columns = [c for names in COLUMNS.values() for c in names]
+                known = [c for c in columns if found[1].lower() in c.split("_")] or columns
                 raise UnknownNameError(
-                    "column in --where", found[1], known, run="omicstore columns lists them"
+                    "column in --where",
+                    found[1],
+                    known,
+                    run="omicstore columns lists them; if it is a value, write it in single quotes",
                 ) from None
             raise UsageError(
-                f"--where {where!r} cannot be evaluated: {message.splitlines()[0]}",
+                f"--where {where!r} cannot be evaluated: {message.splitlines()[0].rstrip('!')}",
                 expected="a SQL expression over the columns of patients and profiles",
                 run="omicstore columns lists them",
             ) from None

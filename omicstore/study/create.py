@@ -37,7 +37,7 @@ _COMMENTS = {
 }
 
 
-def create_study(folder: Path, study_file: Path | None) -> Defaults:
+def create_study(folder: Path, study_file: Path | None, *, dry_run: bool = False) -> Defaults:
     """Make `folder` a study: params.yaml, dvc.yaml, data/.gitignore, and a DVC repository.
 
     Parameters
@@ -47,6 +47,8 @@ def create_study(folder: Path, study_file: Path | None) -> Defaults:
     study_file
         A YAML file with a ``study`` section; its relative paths are rewritten. Without it, params.yaml gets an empty
         section to fill in.
+    dry_run
+        Look at the files and choose, and write nothing.
 
     Returns
     -------
@@ -68,6 +70,8 @@ def create_study(folder: Path, study_file: Path | None) -> Defaults:
             run="choose another folder, or edit that params.yaml",
         )
     section, defaults = _section(folder, study_file)
+    if dry_run:
+        return defaults
     folder.mkdir(parents=True, exist_ok=True)
     write_if_changed(folder / "dvc.yaml", dvc_yaml().encode())
     write_if_changed(folder / "data" / ".gitignore", _IGNORED.encode())

@@ -74,7 +74,7 @@ class TestQuery:
         rna = body["modalities"]["rna"]
         share = f"{100 * rna['n_samples'] / body['n_samples']:.0f}%"
         assert lines[3].split() == ["rna", str(rna["n_samples"]), share, "30", "tpm"]
-        assert f"{body['n_complete']} samples have all 2 modalities." in lines
+        assert f"{body['n_complete']} samples have both modalities." in lines
         assert "left out by sample type: 4 normal; --sample-type all takes everything" in lines
         assert max(map(len, lines[:8])) <= 80
         assert "\x1b" not in done.stdout
@@ -226,7 +226,10 @@ class TestExport:
 
     def test_a_mistyped_format(self, run: Any) -> None:
         done = run("export", "--cohort", "AAA", "--format", "parqet", "--out", "out")
-        assert (done.exit_code, done.stderr) == (2, "error: unknown format 'parqet'. Expected one of parquet.\n")
+        assert (done.exit_code, done.stderr) == (
+            2,
+            "error: unknown format 'parqet'. Expected one of parquet. To mend it: choose from parquet, csv, npz, h5mu\n",
+        )
 
     def test_overwrite(self, run: Any) -> None:
         words = ("export", "--cohort", "AAA", "--modalities", "rna", "--out", "out")

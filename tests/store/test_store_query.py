@@ -222,7 +222,9 @@ def test_where(store):
     plate = store.query("AAA", "rna", where=["plate = 'P1'", "chosen_is_no_column IS NULL"][0])
     assert 0 < len(plate) < len(store.query("AAA", "rna"))
     assert len(store.query("AAA", "rna", where="age_years > 1000")) == 0
-    assert store.query("AAA", "rna", where="age_years > 1000").warnings == ["no sample matches"]
+    assert store.query("AAA", "rna", where="age_years > 1000").warnings == [
+        "no sample matches; omicstore columns lists the values that --where can ask for"
+    ]
     assert len(store.query("AAA", "rna", where="site IN ('A1') -- a comment")) > 0
 
 
