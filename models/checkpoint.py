@@ -12,6 +12,8 @@ from models.files import hash_file, hash_ids, write_json
 from models.registry import get_model
 from models.transforms.state import load_state
 from omicstore.errors import LeakageError, OmicstoreError
+from omicstore.store.layout import canonical_json
+from omicstore.store.splitfile import body_hash
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
     from models.module import MultiOmicsModule
     from models.transforms.state import TransformState
 
-__all__ = ["FORMAT", "Checkpoint", "environment", "load_checkpoint", "save_checkpoint"]
+__all__ = ["FORMAT", "Checkpoint", "environment", "load_checkpoint", "read_sidecar", "save_checkpoint"]
 
 FORMAT = "omicstore.model/1"
+
+#: The sidecar's key for the hash of the rest of it, and the key in the header of the weights for what they rest on.
+_SEAL, _TRAINED_ON = "sidecar_hash", "trained_on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +78,9 @@ def save_checkpoint(
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "weights.safetensors"
-    save_file({name: w.contiguous() for name, w in sorted(weights.items())}, path)
     state_path = state.save(folder / "state")
+    seal = {_TRAINED_ON: canonical_json(_trained_on(sidecar, state)).decode()}
+    save_file({name: w.contiguous() for name, w in sorted(weights.items())}, path, metadata=seal)
     described = {
         "path": state_path.relative_to(folder).as_posix(),
         "sha256": hash_file(state_path),
@@ -85,7 +91,7 @@ def save_checkpoint(
     axes = {
         m: {"n_features": len(state.features(m)), "hash": hash_ids(state.features(m))} for m in sidecar["modalities"]
     }
-    body = {
+    body = sidecar | {
         "format": FORMAT,
         "config": asdict(config),
         "axes": axes,
@@ -93,25 +99,63 @@ def save_checkpoint(
         "weights": {"path": path.name, "sha256": hash_file(path)},
         "environment": environment(),
     }
-    write_json(folder / "sidecar.json", body | sidecar)
+    write_json(folder / "sidecar.json", body | {_SEAL: body_hash(body)})
+
+
+def _trained_on(sidecar: dict[str, Any], state: TransformState) -> dict[str, Any]:
+    """Return what the weights file itself says of the rows behind it: a sidecar can be put beside other weights."""
+    return {
+        "release": sidecar["release"],
+        "manifest_hash": state.manifest_hash,
+        "fold": state.fold,
+        "fitted_on_row_hash": state.fitted_on_row_hash,
+    }
+
+
+def read_sidecar(folder: Path) -> dict[str, Any]:
+    """Return the content of a trained model's sidecar.json.
+
+    Raises
+    ------
+    OmicstoreError
+        If there is none.
+    LeakageError
+        If it is not as it was written, or says that the model was chosen on anything but val.
+    """
+    path = folder / "sidecar.json"
+    if not path.is_file():
+        raise OmicstoreError(f"{folder} holds no trained model", expected="sidecar.json", run="omicstore train")
+    try:
+        sidecar: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        whole = sidecar[_SEAL] == body_hash(sidecar, _SEAL)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise LeakageError(
+            f"{path} was changed after it was written, or is no sidecar of {FORMAT}",
+            expected=f"the content of its {_SEAL}",
+            run="dvc checkout, or omicstore train",
+        )
+    if (part := sidecar["selection"]["part"]) != "val":
+        raise LeakageError(
+            f"the model in {folder} was chosen on the {part} part", expected="val", run="omicstore train"
+        )
+    return sidecar
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Read a trained model.
+    """Read a trained model, once weights, state and sidecar are seen to belong together.
 
     Raises
     ------
     OmicstoreError
         If there is none, or its weights are not those of its sidecar.
     LeakageError
-        If its state is not the one of its sidecar.
+        If sidecar, state or weights speak of different rows, or were changed.
     """
     from safetensors.torch import load_file
 
-    path = folder / "sidecar.json"
-    if not path.is_file():
-        raise OmicstoreError(f"{folder} holds no trained model", expected="sidecar.json", run="omicstore train")
-    sidecar = json.loads(path.read_text(encoding="utf-8"))
+    sidecar = read_sidecar(folder)
     weights = folder / sidecar["weights"]["path"]
     if hash_file(weights) != sidecar["weights"]["sha256"]:
         raise OmicstoreError(f"{weights} is not the file that its sidecar describes", run="omicstore train")
@@ -121,9 +165,33 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             f"{folder / entry['path']} is not the state that the sidecar describes", run="omicstore train"
         )
     state = load_state(folder / entry["path"])
+    _refuse_foreign(folder, sidecar, state)
     spec = get_model(sidecar["model"])
     config = spec.make_config(sidecar["preset"], sidecar["config"])
     module = spec.build({m: len(state.features(m)) for m in sidecar["modalities"]}, config)
     module.load_state_dict(load_file(weights))
     module.eval()
     return Checkpoint(module, state, sidecar)
+
+
+def _refuse_foreign(folder: Path, sidecar: dict[str, Any], state: TransformState) -> None:
+    from safetensors import safe_open
+
+    with safe_open(folder / sidecar["weights"]["path"], framework="numpy") as weights:
+        stated = json.loads((weights.metadata() or {}).get(_TRAINED_ON, "{}"))
+    expected = _trained_on(sidecar, state)
+    axes = {m: hash_ids(state.features(m)) for m in sidecar["modalities"]}
+    split, entry = sidecar["split"], sidecar["states"][0]
+    for what, found, wanted in (
+        ("its weights", stated, expected),
+        ("the part of its state", state.part, "train"),
+        ("the split of its state", [state.manifest_hash, state.fold], [split["manifest_hash"], split["fold"]]),
+        ("the rows of its state", state.fitted_on_row_hash, entry["fitted_on_row_hash"]),
+        ("the features of its state", axes, {m: axis["hash"] for m, axis in sidecar["axes"].items()}),
+    ):
+        if found != wanted:
+            raise LeakageError(
+                f"the model in {folder} is put together from several: {what} and its sidecar disagree",
+                expected="weights, state and sidecar of one training",
+                run="omicstore train",
+            )

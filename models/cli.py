@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+
+from models.registry import MODELS, get_model
 from omicstore.cli.common import DryRun, Output, StoreOption, command, find_store, find_study
 from omicstore.errors import MissingExtraError
 
 __all__ = ["evaluate", "report", "train"]
+
+
+_Model = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[MODEL]", help=f"{', '.join(sorted(MODELS))}; what train.model in params.yaml says where absent."
+    ),
+]
 
 
 def _need(*packages: str) -> None:
@@ -24,17 +35,19 @@ def _need(*packages: str) -> None:
 
 
 @command()
-def train(out: Output, *, store: StoreOption = None, dry_run: DryRun = False) -> None:
-    """Train the model that params.yaml names, on the training rows of one fold.
+def train(out: Output, *, model: _Model = None, store: StoreOption = None, dry_run: DryRun = False) -> None:
+    """Train a model on the training rows of one fold.
 
-    Writes artifacts/<model>: weights.safetensors, sidecar.json, state/ and history.json. The validation rows choose the
-    epoch; the test rows are not read.
+    What it reads, its preset and the fold are the section train of params.yaml; the split is split.name. Writes
+    artifacts/MODEL: weights.safetensors, sidecar.json, state/ and history.json. The validation rows choose the epoch;
+    the test rows are not read.
     """
     _need("torch", "lightning", "safetensors")
     from models.settings import TrainSettings, read_params
 
     root = find_study()
-    settings = TrainSettings.of(read_params(root))
+    settings = TrainSettings.of(read_params(root), model)
+    get_model(settings.model)
     folder = root / "artifacts" / settings.model
     if dry_run:
         out.result({"would_write": str(folder)}, lambda: out.text(f"would write {folder}"))
@@ -43,19 +56,22 @@ def train(out: Output, *, store: StoreOption = None, dry_run: DryRun = False) ->
     from models.train import train as run
 
     with omicstore.open(find_store(store)) as opened:
-        sidecar = run(root, opened, say=out.note, progress=out.progress)
+        sidecar = run(root, opened, say=out.note, progress=out.progress, model=model)
     body = {"written": str(folder), "selection": sidecar["selection"], "simulated": sidecar["simulated"]}
     out.result(body, lambda: out.text(f"{_mark(sidecar)}trained {settings.model}: {folder}"))
 
 
 @command()
-def evaluate(out: Output, *, store: StoreOption = None, dry_run: DryRun = False) -> None:
+def evaluate(out: Output, *, model: _Model = None, store: StoreOption = None, dry_run: DryRun = False) -> None:
     """Judge the trained model on the test part, beside simple predictors.
 
-    Writes reports/metrics.json, reports/evaluation.json and reports/plots/. Reading the test part is logged.
+    What is judged is the section evaluate of params.yaml. Writes reports/metrics.json, reports/evaluation.json and
+    reports/plots/. Reading the test part is logged in splits/NAME/test_reads.jsonl.
     """
     _need("torch", "lightning", "sklearn", "lifelines")
     root = find_study()
+    if model is not None:
+        get_model(model)
     if dry_run:
         out.result({"would_write": str(root / "reports")}, lambda: out.text(f"would write {root / 'reports'}"))
         return
@@ -63,7 +79,7 @@ def evaluate(out: Output, *, store: StoreOption = None, dry_run: DryRun = False)
     from models.evaluate.run import evaluate as run
 
     with omicstore.open(find_store(store)) as opened:
-        body = run(root, opened, say=out.note)
+        body = run(root, opened, say=out.note, model=model)
 
     def show() -> None:
         if body["trained"]["simulated"]:

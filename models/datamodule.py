@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import lightning.pytorch as lightning
@@ -10,9 +12,9 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from models.batch import MultiOmicsBatch, Targets
-from models.files import hash_ids
 from models.transforms.state import TransformState, fit_state
 from omicstore.errors import LeakageError, SplitError, StudyError
+from omicstore.splits import Manifest, check, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,8 +79,9 @@ class SeededBatches(Sampler[list[int]]):
 class CohortDataModule(lightning.LightningDataModule):
     """Train, val and test loaders over one fold of a split.
 
-    The transform is fitted on the training rows; val and test rows are read from the store through its state. The test
-    part is read, and the read logged, only when the test loader is asked for.
+    The split is checked against the store first. The transform is fitted on the training rows; a state that is given is
+    fitted again and has to come out the same. Val and test rows are read from the store through that state. The test
+    part is read, and the read logged, only when it is asked for.
 
     Parameters
     ----------
@@ -93,13 +96,21 @@ class CohortDataModule(lightning.LightningDataModule):
     transform
         Name of the transform to fit; not read where `state` is given.
     cohorts, sample_type
-        As in a query; no cohorts means all.
+        As in a query; no cohorts means all that the split covers.
     state
         A state fitted before on the same split and fold.
+    reader
+        Who reads, for the log of test reads.
     endpoint
         Follow-up to put into the batches' targets.
     batch_size, seed, num_workers
         Of the loaders.
+
+    Raises
+    ------
+    LeakageError, SplitError
+        When a part is first asked for: if the split fails a check that is an error, does not cover the cohorts, or is
+        not the one that the state was fitted on; if the state is not what the training rows give.
     """
 
     def __init__(
@@ -113,6 +124,7 @@ class CohortDataModule(lightning.LightningDataModule):
         cohorts: Sequence[str] = (),
         sample_type: str = "primary",
         state: TransformState | None = None,
+        reader: str = "CohortDataModule",
         endpoint: str | None = None,
         batch_size: int = 64,
         seed: int = 0,
@@ -123,16 +135,38 @@ class CohortDataModule(lightning.LightningDataModule):
         self.modalities, self.cohorts, self.sample_type = tuple(modalities), tuple(cohorts), sample_type
         self.transform, self.endpoint = transform, endpoint
         self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
+        self.reader = reader
         self._state = state
         self._parts: dict[str, MultiOmicsBatch] = {}
 
     @property
     def state(self) -> TransformState:
-        """The fitted state; fitted at the first call."""
-        if self._state is None:
-            self.part("train")
+        """The fitted state; fitted, or fitted again to see that it is right, at the first call."""
+        self.part("train")
         assert self._state is not None
         return self._state
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """The split's manifest, checked against the store; a check that only warns may fail."""
+        manifest = load(self.split)
+        failed = [r for r in check(self.split, self.store) if r.status == "fail" and r.severity == "error"]
+        if failed:
+            raise SplitError(failed[0].sentence, expected="a split that passes its checks", run="omicstore split make")
+        covered = manifest.body["cohort"]["query"]["cohorts"]
+        if outside := sorted(set(self.store.cohorts) & set(self.cohorts) - set(covered)):
+            raise SplitError(
+                f"the split {manifest.name} does not cover {', '.join(outside)}",
+                expected=f"some of {', '.join(covered)}",
+                run="omicstore split make with other split.cohorts, or edit train.cohorts in params.yaml",
+            )
+        return manifest
+
+    @property
+    def covered(self) -> tuple[str, ...]:
+        """The cohorts that rows come from, sorted."""
+        every = self.manifest.body["cohort"]["query"]["cohorts"]
+        return tuple(sorted(self.cohorts or every))
 
     @property
     def axes(self) -> dict[str, int]:
@@ -177,7 +211,7 @@ class CohortDataModule(lightning.LightningDataModule):
 
     def _query(self, part: str, state: TransformState | None) -> Cohort:
         cohort = self.store.query(
-            cohort=list(self.cohorts) or None,
+            cohort=list(self.covered),
             modalities=list(self.modalities),
             sample_type=self.sample_type,
             split=str(self.split),
@@ -194,7 +228,7 @@ class CohortDataModule(lightning.LightningDataModule):
         return cohort
 
     def _read(self, part: str) -> MultiOmicsBatch:
-        # Training rows come raw, for the fit; with a state at hand every part comes through it.
+        # Training rows come raw, for the fit; the others come through what was fitted.
         if part != "train":
             cohort = self._query(part, self.state)
             arrays = cohort.to_numpy()
@@ -212,35 +246,44 @@ class CohortDataModule(lightning.LightningDataModule):
         )
 
     def _training_arrays(self, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
-        from omicstore.splits import load
-
         raw = cohort.to_numpy()
         names = {m: cohort.features(m)["feature_id"].to_list() for m in self.modalities}
-        if self._state is None:
-            summary = cohort.summary()["modalities"]
-            self._state = fit_state(
-                self.transform,
-                {m: raw[m] for m in self.modalities},
-                names,
-                {m: summary[m]["unit"] for m in self.modalities},
-                sample_ids=cohort.samples["sample_id"].to_list(),
-                split=self.split.name,
-                manifest_hash=load(self.split).manifest_hash,
-                fold=self.fold,
-            )
-            self._refuse_empty({m: list(summary[m]["units"]) for m in self.modalities})
-        elif self._state.fitted_on_row_hash != hash_ids(sorted(cohort.samples["sample_id"])):
-            raise LeakageError(
-                f"the fitted state has seen other rows than the training rows of fold {self.fold} of {self.split.name}",
-                expected="a state fitted on exactly these rows",
-                run="omicstore train",
-            )
+        summary = cohort.summary()["modalities"]
+        fitted = fit_state(
+            self.transform if self._state is None else self._state.transform,
+            {m: raw[m] for m in self.modalities},
+            names,
+            {m: summary[m]["unit"] for m in self.modalities},
+            sample_ids=cohort.samples["sample_id"].to_list(),
+            split=self.split.name,
+            manifest_hash=self.manifest.manifest_hash,
+            fold=self.fold,
+        )
+        if self._state is not None:
+            self._refuse_foreign(self._state, fitted)
+        self._state = replace(self._state or fitted, reader=self.reader)
+        self._refuse_empty(self._state, {m: list(summary[m]["units"]) for m in self.modalities})
         return {m: self._state.apply(m, raw.pop(m), names[m]) for m in self.modalities}
 
-    def _refuse_empty(self, cohorts: dict[str, list[str]]) -> None:
+    def _refuse_foreign(self, given: TransformState, fitted: TransformState) -> None:
+        """Raise where a state that was given is not what the training rows give: hashes alone can be copied."""
+        where = f"the training rows of fold {self.fold} of {self.split.name}"
+        found = ""
+        for name in ("part", "fold", "manifest_hash"):
+            if getattr(given, name) != getattr(fitted, name):
+                found = f"the fitted state is one of {name} {str(getattr(given, name))[:12]}"
+                break
+        if not found and given.fitted_on_row_hash != fitted.fitted_on_row_hash:
+            found = f"the fitted state has seen other rows than {where}"
+        if not found and (learned := fitted.difference(given)):
+            found = f"the fitted state is not what {where} give: it holds {learned}"
+        if found:
+            raise LeakageError(found, expected=f"a state fitted on exactly {where}", run="omicstore train")
+
+    def _refuse_empty(self, state: TransformState, cohorts: dict[str, list[str]]) -> None:
         """Raise where a modality, measured in these cohorts, has nothing to learn from."""
         for modality, measured in cohorts.items():
-            if not self.state.features(modality):
+            if not state.features(modality):
                 raise StudyError(
                     f"no feature of {modality} varies over the training rows of {', '.join(measured) or 'any cohort'}",
                     expected="a modality that the training cohorts have",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from omicstore.store.layout import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,24 +15,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["canonical_json", "hash_array", "hash_file", "hash_ids", "write_json"]
-
-
-def canonical_json(value: Any) -> str:
-    r"""Return `value` as JSON with sorted keys and a final line feed; NaN is refused.
-
-    Examples
-    --------
-    >>> canonical_json({"b": 1, "a": [0.5]})
-    '{\n  "a": [\n    0.5\n  ],\n  "b": 1\n}\n'
-    """
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+__all__ = ["hash_array", "hash_file", "hash_ids", "write_json"]
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as canonical JSON, making the folder where needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(canonical_json(value).encode())
+    path.write_bytes(canonical_json(value))
 
 
 def hash_file(path: Path) -> str:

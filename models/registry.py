@@ -52,5 +52,5 @@ def get_model(name: str) -> ModelSpec:
         If there is no such model.
     """
     if name not in MODELS:
-        raise UnknownNameError("model", name, MODELS, run="set train.model in params.yaml")
+        raise UnknownNameError("model", name, MODELS, run="name one of them, or set train.model in params.yaml")
     return cast("ModelSpec", import_module(MODELS[name]).SPEC)

@@ -56,8 +56,15 @@ class TrainSettings:
     devices: int = 1
 
     @classmethod
-    def of(cls, params: Mapping[str, Any]) -> TrainSettings:
+    def of(cls, params: Mapping[str, Any], model: str | None = None) -> TrainSettings:
         """Read the sections ``train`` and ``split``.
+
+        Parameters
+        ----------
+        params
+            The content of params.yaml.
+        model
+            Instead of ``train.model``. Preset and config stay those of the section.
 
         Raises
         ------
@@ -65,6 +72,8 @@ class TrainSettings:
             If a section is missing, lacks what it must have, or has what it may not.
         """
         section = _section(params, "train", cls)
+        if model is not None:
+            section["model"] = model
         split = dict(params.get("split") or {})
         if "name" not in split:
             raise StudyError(

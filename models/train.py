@@ -146,7 +146,9 @@ def fit(
     return best
 
 
-def train(root: Path, store: Store, *, say: Callable[[str], None], progress: Progress) -> dict[str, Any]:
+def train(
+    root: Path, store: Store, *, say: Callable[[str], None], progress: Progress, model: str | None = None
+) -> dict[str, Any]:
     """Train as the params.yaml in `root` says and write ``artifacts/<model>``.
 
     Weights, sidecar, state and history have the same bytes whenever data, settings and machine are the same. Val rows
@@ -162,6 +164,8 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], progress: Pro
         Called with a line per step.
     progress
         Given a title and a number of steps, a context whose value is called after each step.
+    model
+        Instead of ``train.model`` of params.yaml.
 
     Returns
     -------
@@ -169,10 +173,10 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], progress: Pro
 
     Raises
     ------
-    SplitError
-        If the split has not been made.
+    SplitError, LeakageError
+        If the split has not been made, is of another release, or fails a check that is an error.
     """
-    settings = TrainSettings.of(read_params(root))
+    settings = TrainSettings.of(read_params(root), model)
     spec = get_model(settings.model)
     config = spec.make_config(settings.preset, settings.config)
     split = root / "splits" / settings.split
@@ -214,7 +218,7 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], progress: Pro
         "n_parameters": module.n_parameters,
         "release": store.release,
         "simulated": store.simulated,
-        "cohorts": sorted(settings.cohorts or store.cohorts),
+        "cohorts": list(data.covered),
         "sample_type": settings.sample_type,
         "split": {"name": settings.split, "manifest_hash": state.manifest_hash, "fold": settings.fold},
         "seed": settings.seed,

@@ -15,7 +15,8 @@ from models.evaluate.survival import Followed, survival_probe
 from models.files import write_json
 from models.registry import get_model
 from models.settings import EvaluateSettings, Survival, TrainSettings, read_params
-from omicstore.errors import OmicstoreError, UnknownNameError
+from omicstore.errors import LeakageError, UnknownNameError
+from omicstore.store.enforce import TEST_READS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +30,7 @@ __all__ = ["FORMAT", "evaluate", "flat_metrics"]
 FORMAT = "omicstore.evaluation/1"
 
 
-def evaluate(root: Path, store: Store, *, say: Callable[[str], None]) -> dict[str, Any]:
+def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str | None = None) -> dict[str, Any]:
     """Judge the model in ``artifacts/`` on the test rows of its fold.
 
     Writes ``reports/metrics.json`` (flat numbers), ``reports/evaluation.json`` (tables with 95% intervals) and
@@ -43,6 +44,8 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None]) -> dict[st
         Its store.
     say
         Called with a line per step.
+    model
+        Instead of ``train.model`` of params.yaml.
 
     Returns
     -------
@@ -51,13 +54,16 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None]) -> dict[st
     Raises
     ------
     OmicstoreError
-        If there is no trained model, or it was trained on another release.
+        If there is no trained model.
+    LeakageError
+        If it was trained on another release or split, or if anything between data and weights was exchanged.
     """
     params = read_params(root)
     settings = EvaluateSettings.of(params)
-    folder = root / "artifacts" / TrainSettings.of(params).model
+    folder = root / "artifacts" / TrainSettings.of(params, model).model
     checkpoint = load_checkpoint(folder)
     data = _data(root, store, checkpoint, settings)
+    say(f"the test part of fold {data.fold} has been read {_times_read(data)} times before")
     parts = {name: data.part(name) for name in ("train", "test")}
     name, module = checkpoint.sidecar["model"], checkpoint.module
     ids, z_test = module.export_embeddings(data.batches("test"))
@@ -95,12 +101,12 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None]) -> dict[st
 def _data(root: Path, store: Store, checkpoint: Checkpoint, settings: EvaluateSettings) -> CohortDataModule:
     sidecar = checkpoint.sidecar
     if sidecar["release"] != store.release:
-        raise OmicstoreError(
+        raise LeakageError(
             f"the model was trained on release {sidecar['release'][:12]} and the store holds {store.release[:12]}",
             expected="a model of this release",
-            run="omicstore train",
+            run="dvc repro, or omicstore split make and omicstore train",
         )
-    return CohortDataModule(
+    data = CohortDataModule(
         store,
         root / "splits" / sidecar["split"]["name"],
         sidecar["split"]["fold"],
@@ -108,9 +114,25 @@ def _data(root: Path, store: Store, checkpoint: Checkpoint, settings: EvaluateSe
         cohorts=sidecar["cohorts"],
         sample_type=sidecar["sample_type"],
         state=checkpoint.state,
+        reader=f"omicstore evaluate: {sidecar['model']}, weights {sidecar['weights']['sha256'][:12]}",
         endpoint=settings.survival.endpoint if isinstance(settings.survival, Survival) else None,
         batch_size=256,
     )
+    if (made := data.manifest.manifest_hash) != sidecar["split"]["manifest_hash"]:
+        raise LeakageError(
+            f"the split {sidecar['split']['name']} was made again ({made[:12]}) since the model was trained",
+            expected=f"the split {sidecar['split']['manifest_hash'][:12]}",
+            run="omicstore train",
+        )
+    return data
+
+
+def _times_read(data: CohortDataModule) -> int:
+    """Return how often the test part of this fold was read before."""
+    path = data.split / TEST_READS
+    reads = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    mine = (data.manifest.manifest_hash, data.fold)
+    return sum((read["manifest_hash"], read["fold"]) == mine for read in map(json.loads, reads))
 
 
 def _about(checkpoint: Checkpoint, settings: EvaluateSettings, *, n_test: int) -> dict[str, Any]:
@@ -127,6 +149,7 @@ def _about(checkpoint: Checkpoint, settings: EvaluateSettings, *, n_test: int) -
         "n_train",
         "n_val",
         "selection",
+        "sidecar_hash",
     )
     return {
         "format": FORMAT,

@@ -16,6 +16,7 @@ import numpy as np
 from models.files import hash_array, hash_file, hash_ids, write_json
 from models.transforms.pipeline import FittedPipeline, fit_pipeline, steps_for
 from omicstore.errors import LeakageError, UnknownNameError
+from omicstore.store.splitfile import row_hash
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,6 +54,8 @@ class TransformState:
         Per modality the hash of the transformed training matrix.
     code
         Hash of the code that fitted it.
+    reader
+        Who reads through it, for the log of test reads; not kept on disk.
     """
 
     transform: str
@@ -64,6 +67,7 @@ class TransformState:
     pipelines: dict[str, FittedPipeline]
     output_hash: dict[str, str]
     code: str
+    reader: str = ""
 
     def features(self, modality: str) -> tuple[str, ...]:
         """Return the feature ids that `apply` gives out for a modality."""
@@ -87,6 +91,22 @@ class TransformState:
             If the state was not fitted on this modality.
         """
         return self._pipeline(modality).apply(values, feature_ids)
+
+    def difference(self, other: TransformState) -> str:
+        """Return what another state learned differently, as a clause; empty where nothing.
+
+        Numbers may differ by rounding, as they do between machines.
+        """
+        if (self.transform, set(self.pipelines)) != (other.transform, set(other.pipelines)):
+            return "another transform, or other modalities"
+        for modality, mine in self.pipelines.items():
+            theirs = other.pipelines[modality]
+            if (mine.unit, mine.features) != (theirs.unit, theirs.features):
+                return f"another unit or other features of {modality}"
+            for step, a, b in zip(mine.steps, mine.params, theirs.params, strict=True):
+                if set(a) != set(b) or not all(np.allclose(a[k], b[k], rtol=1e-3, atol=1e-5) for k in a):
+                    return f"other numbers in {step.name} of {modality}"
+        return ""
 
     def _pipeline(self, modality: str) -> FittedPipeline:
         if modality not in self.pipelines:
@@ -174,7 +194,7 @@ def fit_state(
         manifest_hash=manifest_hash,
         fold=fold,
         part="train",
-        fitted_on_row_hash=hash_ids(sorted(sample_ids)),
+        fitted_on_row_hash=row_hash(sample_ids),
         pipelines=pipelines,
         output_hash=outputs,
         code=code_hash(),

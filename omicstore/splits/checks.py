@@ -55,12 +55,16 @@ class CheckResult:
     evidence: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def sentence(self) -> str:
-        """What was found, for a line of text."""
+    def found(self) -> str:
+        """What breaks the check, the first few by name; empty where nothing does."""
         offenders = self.evidence.get("offenders", [])
         more = self.evidence.get("n_offenders", 0) - len(offenders)
-        found = "; ".join(offenders) + (f" and {more} more" if more else "")
-        return f"{self.id} {self.what}: {self.status}, " + " — ".join(filter(None, (found, self.why)))
+        return "; ".join(offenders) + (f" and {more} more" if more else "")
+
+    @property
+    def sentence(self) -> str:
+        """What was found and why it matters, for a line of text."""
+        return f"{self.id} {self.what}: {self.status}, {'. '.join(filter(None, (self.found, self.why)))}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
     from omicstore.store.reader import Store
+
+# Tests may `import model_runs`: pytest's importlib mode puts no folder on the path.
+_SPEC = importlib.util.spec_from_file_location("model_runs", Path(__file__).parent / "model_runs.py")
+model_runs = importlib.util.module_from_spec(_SPEC)
+sys.modules["model_runs"] = model_runs
+_SPEC.loader.exec_module(model_runs)
 
 PARAMS: dict[str, Any] = {
     "study": {"dataset": "tiny"},
@@ -83,3 +92,23 @@ def store(study: Path) -> Iterator[Store]:
     """The study's store, open."""
     with omicstore.open(study / "data" / "store") as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def trained(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study with a trained, judged and reported model; only for reading."""
+    from models.report.html import write_report
+
+    root = tmp_path_factory.mktemp("trained") / "study"
+    shutil.copytree(study, root)
+    model_runs.run_train(root)
+    model_runs.run_evaluate(root)
+    write_report(root)
+    return root
+
+
+@pytest.fixture
+def copied(trained: Path, tmp_path: Path) -> Path:
+    """A copy of it, to do anything with."""
+    shutil.copytree(trained, tmp_path / "study")
+    return tmp_path / "study"

@@ -101,9 +101,9 @@ def test_batches_are_the_same_with_any_number_of_workers(store: Store, study: Pa
 def test_held_out_rows_need_the_state_of_that_fold(store: Store, study: Path) -> None:
     state = made(store, study).state
     other = CohortDataModule(store, study / "splits" / "default", 1, modalities=["rna", "prot"], state=state)
-    with pytest.raises(LeakageError, match="with a state of fold 0"):
+    with pytest.raises(LeakageError, match="the fitted state is one of fold 0"):
         other.part("val")
-    with pytest.raises(LeakageError, match="has seen other rows"):
+    with pytest.raises(LeakageError, match="the fitted state is one of fold 0"):
         other.part("train")
 
 

@@ -4,69 +4,13 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pytest
-import yaml
+from model_runs import content, edited, run_evaluate, run_train
 
-import omicstore
-from models.checkpoint import load_checkpoint
-from models.evaluate.run import evaluate
 from models.report.html import write_report
-from models.train import train
-from omicstore.errors import OmicstoreError, SplitError
-
-
-class Bar:
-    """A progress bar that nobody sees."""
-
-    def __init__(self, *_: object) -> None:
-        self.done = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def __call__(self) -> None:
-        self.done += 1
-
-
-def run_train(root: Path) -> dict[str, Any]:
-    with omicstore.open(root / "data" / "store") as store:
-        return train(root, store, say=lambda _: None, progress=Bar)
-
-
-def run_evaluate(root: Path) -> dict[str, Any]:
-    with omicstore.open(root / "data" / "store") as store:
-        return evaluate(root, store, say=lambda _: None)
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
-
-
-def edited(root: Path, section: str, **changes: Any) -> None:
-    params = yaml.safe_load((root / "params.yaml").read_text())
-    params[section] |= changes
-    (root / "params.yaml").write_text(yaml.safe_dump(params))
-
-
-@pytest.fixture(scope="module")
-def trained(study: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("trained") / "study"
-    shutil.copytree(study, root)
-    run_train(root)
-    run_evaluate(root)
-    write_report(root)
-    return root
-
-
-@pytest.fixture
-def copied(trained: Path, tmp_path: Path) -> Path:
-    shutil.copytree(trained, tmp_path / "study")
-    return tmp_path / "study"
+from omicstore.errors import OmicstoreError
 
 
 def test_training_again_gives_the_same_bytes_and_reads_no_test_row(trained: Path, copied: Path) -> None:
@@ -176,29 +120,6 @@ def test_no_outcome_is_said_and_not_an_error(copied: Path) -> None:
 def test_too_little_follow_up_is_not_applicable(copied: Path, survival: dict[str, Any], reason: str) -> None:
     edited(copied, "evaluate", survival=survival)
     assert reason in run_evaluate(copied)["survival"]["not_applicable"]
-
-
-def test_unsplit_data_is_not_trained_on(copied: Path) -> None:
-    shutil.rmtree(copied / "splits")
-    with pytest.raises(SplitError, match="nothing is trained on unsplit data"):
-        run_train(copied)
-
-
-def test_model_of_another_release_is_refused(copied: Path) -> None:
-    path = copied / "artifacts/aro/sidecar.json"
-    sidecar = json.loads(path.read_text()) | {"release": "0" * 64}
-    path.write_text(json.dumps(sidecar))
-    with pytest.raises(OmicstoreError, match="trained on release 000000000000"):
-        run_evaluate(copied)
-    with pytest.raises(OmicstoreError, match="about another model"):
-        write_report(copied)
-
-
-def test_changed_weights_are_refused(copied: Path) -> None:
-    path = copied / "artifacts/aro/weights.safetensors"
-    path.write_bytes(path.read_bytes()[:-1] + b"\x01")
-    with pytest.raises(OmicstoreError, match="is not the file that its sidecar describes"):
-        load_checkpoint(copied / "artifacts/aro")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,48 @@
+"""What the tests of training and evaluation do to a study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+
+import omicstore
+from models.evaluate.run import evaluate
+from models.train import train
+
+
+class Bar:
+    """A progress bar that nobody sees."""
+
+    def __init__(self, *_: object) -> None:
+        self.done = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def __call__(self) -> None:
+        self.done += 1
+
+
+def run_train(root: Path) -> dict[str, Any]:
+    with omicstore.open(root / "data" / "store") as store:
+        return train(root, store, say=lambda _: None, progress=Bar)
+
+
+def run_evaluate(root: Path) -> dict[str, Any]:
+    with omicstore.open(root / "data" / "store") as store:
+        return evaluate(root, store, say=lambda _: None)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def edited(root: Path, section: str, **changes: Any) -> None:
+    params = yaml.safe_load((root / "params.yaml").read_text())
+    params[section] |= changes
+    (root / "params.yaml").write_text(yaml.safe_dump(params))
