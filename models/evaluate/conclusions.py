@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from models.evaluate.bootstrap import Estimate
 
-__all__ = ["conclusions", "span", "verdict"]
+__all__ = ["conclusions", "decimals", "span", "verdict"]
 
 _NAMES = {
     "train_mean": "the training mean",
@@ -17,7 +17,18 @@ _NAMES = {
 }
 
 
-def span(estimate: Estimate, digits: int = 3) -> str:
+def decimals(number: float) -> str:
+    """Return a number with three decimals and a true minus sign; what rounds to nought has none.
+
+    Examples
+    --------
+    >>> decimals(-0.0004), decimals(-0.25)
+    ('0.000', '−0.250')
+    """
+    return f"{round(number, 3) + 0.0:.3f}".replace("-", "−")
+
+
+def span(estimate: Estimate) -> str:
     """Return an estimate as text.
 
     Examples
@@ -25,7 +36,7 @@ def span(estimate: Estimate, digits: int = 3) -> str:
     >>> span({"value": 0.5, "low": 0.41, "high": 0.6})
     '0.500 [0.410, 0.600]'
     """
-    value, low, high = (f"{estimate[key]:.{digits}f}" for key in ("value", "low", "high"))
+    value, low, high = (decimals(estimate[key]) for key in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
 
 

@@ -63,7 +63,7 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str
     folder = root / "artifacts" / TrainSettings.of(params, model).model
     checkpoint = load_checkpoint(folder)
     data = _data(root, store, checkpoint, settings)
-    say(f"the test part of fold {data.fold} has been read {_times_read(data)} times before")
+    say(f"earlier reads of the test part of fold {data.fold}: {_times_read(data)} ({data.split.name}/{TEST_READS})")
     parts = {name: data.part(name) for name in ("train", "test")}
     name, module = checkpoint.sidecar["model"], checkpoint.module
     ids, z_test = module.export_embeddings(data.batches("test"))

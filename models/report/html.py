@@ -7,6 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from models.checkpoint import read_sidecar
+from models.evaluate.conclusions import decimals
 from models.evaluate.metrics import METRICS
 from models.registry import get_model
 from models.report.figures import imputation_figure, survival_figure, training_figure
@@ -56,9 +57,12 @@ def write_report(root: Path) -> Path:
         name: json.loads((reports / "plots" / f"{name}.json").read_text("utf-8"))
         for name in ("training", "imputation", "survival")
     }
-    template = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True).from_string(
+    environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.filters |= {"decimals": decimals, "upper_first": lambda text: text[:1].upper() + text[1:]}
+    template = environment.from_string(
         resources.files("models.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     )
+    checks = _checks(root / "splits" / trained["split"]["name"], trained)
     dataset = (params.get("study") or {}).get("dataset", root.resolve().name)
     html = template.render(
         heading=f"{spec.title} on {dataset}",
@@ -69,7 +73,8 @@ def write_report(root: Path) -> Path:
         names=_NAMES | {trained["model"]: spec.title},
         figures=_figures(evaluation, plots, spec.title),
         state=_read(artifact / sidecar["states"][0]["path"], "omicstore train"),
-        checks=_checks(root / "splits" / trained["split"]["name"], trained),
+        checks=checks,
+        open_checks=[check for check in checks if check["status"] in ("fail", "warning", "waived")],
         card=spec.card(),
         rests=_rests(sidecar),
     )

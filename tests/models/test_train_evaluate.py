@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from model_runs import content, edited, run_evaluate, run_train
 
+from models.files import write_json
 from models.report.html import write_report
 from omicstore.errors import OmicstoreError
+from omicstore.store.splitfile import body_hash
 
 
 def test_training_again_gives_the_same_bytes_and_reads_no_test_row(trained: Path, copied: Path) -> None:
@@ -98,6 +100,27 @@ def test_report_is_one_file_that_needs_nothing_else(trained: Path) -> None:
     assert all(link.startswith(("#", "data:")) for link in links)
     assert "<script" not in html
     assert str(trained) not in html
+
+
+def test_report_says_in_words_what_the_leak_checks_found(copied: Path) -> None:
+    assert "L3, tissue source sites on both sides (waived)" in write_report(copied).read_text()
+    path = copied / "splits/default/manifest.json"
+    body = json.loads(path.read_text())
+    body["checks"]["L13"] |= {
+        "status": "fail",
+        "severity": "warning",
+        "why": "this split pools cohorts",
+        "evidence": {"offenders": ["prot of AAA", "prot of BBB"], "n_offenders": 2},
+    }
+    write_json(path, body | {"manifest_hash": body_hash(body)})
+    run_train(copied)
+    run_evaluate(copied)
+    html = write_report(copied).read_text()
+    found = "L13, classes or cohorts normalised apart:</strong> prot of AAA; prot of BBB. This split pools cohorts."
+    assert found in html
+    assert '<td class="warning">warning</td>' in html
+    assert 'L5: the epoch or the model chosen on the reported part</td><td class="pass">pass' in html
+    assert "-0." not in re.sub(r"<svg.*?</svg>|<style.*?</style>|<code>.*?</code>", "", html, flags=re.DOTALL)
 
 
 def test_no_outcome_is_said_and_not_an_error(copied: Path) -> None:
