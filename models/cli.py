@@ -16,7 +16,7 @@ __all__ = ["evaluate", "report", "train"]
 _Model = Annotated[
     str | None,
     typer.Argument(
-        metavar="[MODEL]", help=f"{', '.join(sorted(MODELS))}; what train.model in params.yaml says where absent."
+        metavar="MODEL", help=f"{', '.join(sorted(MODELS))}; what train.model in params.yaml says where absent."
     ),
 ]
 

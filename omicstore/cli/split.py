@@ -18,9 +18,7 @@ app = subcommands("Make, check and show splits into train, val and test that no 
 
 _Folder = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[SPLIT]", help="A split's name or folder; what split.name in params.yaml says where absent."
-    ),
+    typer.Argument(metavar="SPLIT", help="A split's name or folder; what split.name in params.yaml says where absent."),
 ]
 _STYLES = {"pass": "green", "fail": "red", "waived": "yellow", "not_applicable": "dim"}
 

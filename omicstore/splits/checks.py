@@ -64,7 +64,10 @@ class CheckResult:
     @property
     def sentence(self) -> str:
         """What was found and why it matters, for a line of text."""
-        return f"{self.id} {self.what}: {self.status}, {'. '.join(filter(None, (self.found, self.why)))}"
+        found = (
+            f"{self.found}. {self.why[:1].upper()}{self.why[1:]}" if self.found and self.why else self.found or self.why
+        )
+        return f"{self.id} {self.what}: {self.status}, {found}"
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types."""
