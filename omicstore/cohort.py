@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import polars as pl
 
-from omicstore.errors import MissingExtraError, UnknownNameError, UsageError
+from omicstore.errors import MissingExtraError, StoreError, UnknownNameError, UsageError
 from omicstore.modalities import MODALITIES
 from omicstore.store.catalog import profile_column
 from omicstore.store.describe import has_modality
@@ -140,8 +140,18 @@ class Cohort:
         """
         if modality is None:
             return {m: self.to_numpy(m) for m in self._features}
+        import pyarrow as pa  # not before numbers are read: counting samples needs none of it
+
         name = self._matrix(modality)
-        values = read_values(self.store, self._table, name, self._features[name])
+        try:
+            values = read_values(self.store, self._table, name, self._features[name])
+        except (OSError, EOFError, pa.ArrowException) as error:
+            why = " ".join(str(error).split()) or "it ends too early"
+            raise StoreError(
+                f"a file of {name} in {self.store.root} cannot be read ({why.rstrip('. ')})",
+                expected="the files that store.json names",
+                run="dvc checkout, or build the store again",
+            ) from error
         self._to_scale(values, name)
         if self.split is None:
             return values

@@ -33,7 +33,7 @@ def plan(out: Output, *, dry_run: DryRun = False) -> None:
 def build(
     out: Output,
     *,
-    cohort: Annotated[str | None, typer.Argument(metavar="[COHORT]", help="One planned cohort.")] = None,
+    cohort: Annotated[str | None, typer.Argument(metavar="COHORT", help="One planned cohort.")] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Build one planned cohort; without COHORT, plan, build what changed, and assemble the store."""

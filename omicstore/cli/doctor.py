@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omicstore.cli.common import Output, StoreOption, command, find_study
+from omicstore.cli.common import Output, StoreOption, command, counted, find_study
 from omicstore.errors import OmicstoreError, StudyError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _study() -> list[Finding]:
         absent = [str(s.path) for s in study.sources if not s.path.exists()]
         well = not absent
         text = (
-            f"{len(study.sources)} sources, {len(study.cohorts)} cohorts"
+            f"{counted(len(study.sources), 'source')}, {counted(len(study.cohorts), 'cohort')}"
             if well
             else f"absent: {', '.join(absent[:5])}"
         )
@@ -118,7 +118,8 @@ def _store(store: str | None) -> Finding:
     try:
         with omicstore.open(where) as opened:
             broken = _broken(opened)
-            text = f"release {opened.release[:12]}, {len(opened.cohorts)} cohorts, {len(opened.body['files'])} files"
+            text = f"release {opened.release[:12]}, {counted(len(opened.cohorts), 'cohort')}"
+            text += f", {counted(len(opened.body['files']), 'file')}"
     except OmicstoreError as error:
         return Finding("store", well=False, found=str(error), mend=_MEND)
     if broken:

@@ -54,9 +54,14 @@ def sql(
             found = connection.execute(parsed[0])
             names, types = zip(*((name, str(kind)) for name, kind, *_ in found.description), strict=True)
             rows = found.fetchall() if out.json else found.fetchmany(limit + 1)
-        except IOException as error:
-            raise StoreError(_reason(error), run="dvc checkout, or build the store again") from error
         except Error as error:
+            # Then a file is broken, and not the statement.
+            if isinstance(error, IOException) or "reading the stream registered as" in str(error):
+                raise StoreError(
+                    f"a file of {opened.root} cannot be read ({_reason(error).rpartition(': ')[2].rstrip('. ')})",
+                    expected="the files that store.json names",
+                    run="dvc checkout, or build the store again",
+                ) from error
             raise UsageError(
                 _reason(error), run='omicstore sql "SHOW TABLES", and "DESCRIBE TABLE" for the columns of one'
             ) from error

@@ -175,7 +175,11 @@ def open_root(place: str | Path) -> Root:
 
 def broken_file(url: str, path: str, error: Exception) -> StoreError:
     """Return the error for a file that ``store.json`` names and that cannot be read."""
-    why = "it is absent" if isinstance(error, FileNotFoundError) else str(error).splitlines()[0].rstrip(". ")
+    why = (
+        "it is absent"
+        if isinstance(error, FileNotFoundError)
+        else str(error).splitlines()[0].rpartition(": ")[2].rstrip(". ")
+    )
     return StoreError(
         f"{url}/{path} cannot be read ({why})",
         expected="the file that store.json names",

@@ -254,32 +254,39 @@ class TestExport:
         assert (done.exit_code, done.stdout, done.stderr) == (130, "", "interrupted\n")
         assert list(tmp_path.iterdir()) == []
 
-    def test_a_signal_leaves_nothing(self, tiny_store: Path, tmp_path: Path) -> None:
-        code = (
-            "import sys, time\nimport omicstore.export.csv as csv\nfrom omicstore.cli import main\n"
-            "def write(cohort, folder):\n    (folder / 'half').touch()\n    print('ready', flush=True)\n    time.sleep(60)\n"
-            "csv.write = write\nmain()"
-        )
-        words = [
-            "export",
-            "--cohort",
-            "AAA",
-            "--format",
-            "csv",
-            "--out",
-            str(tmp_path / "out"),
-            "--store",
-            str(tiny_store),
-        ]
-        with subprocess.Popen(
-            [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        ) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=20)
-        assert (process.returncode, errors) == (130, "interrupted\n")
+    @pytest.mark.parametrize(
+        ("number", "code", "said"), [(signal.SIGINT, 130, "interrupted\n"), (signal.SIGTERM, 143, "terminated\n")]
+    )
+    def test_a_signal_leaves_nothing(
+        self, tiny_store: Path, tmp_path: Path, number: signal.Signals, code: int, said: str
+    ) -> None:
+        assert stopped(tiny_store, tmp_path / "out", number) == (code, said)
         assert list(tmp_path.iterdir()) == []
+
+    def test_what_a_killed_export_left_is_swept_by_the_next(self, run: Any, tiny_store: Path, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        assert stopped(tiny_store, out, signal.SIGKILL) == (-signal.SIGKILL, "")
+        assert [path.suffix for path in tmp_path.iterdir()] == [".new"]
+        assert run("export", "--cohort", "AAA", "--modalities", "rna", "--out", "out").exit_code == 0
+        assert list(tmp_path.iterdir()) == [out]
+
+
+def stopped(store: Path, out: Path, number: signal.Signals) -> tuple[int, str]:
+    """The exit code of an export that is sent a signal while it writes, and what it says."""
+    code = (
+        "import sys, time\nimport omicstore.export.csv as csv\nfrom omicstore.cli import main\n"
+        "def write(cohort, folder):\n    (folder / 'half').touch()\n    print('ready', flush=True)\n    time.sleep(60)\n"
+        "csv.write = write\nmain()"
+    )
+    words = ["export", "--cohort", "AAA", "--format", "csv", "--out", str(out), "--store", str(store)]
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=20)
+    return process.returncode, errors
 
 
 class TestInfo:
