@@ -94,7 +94,7 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str
         body["survival"], curves = survival_probe(train, val, test, settings.survival, settings)
     body["conclusions"] = conclusions(get_model(name).title, name, body)
     history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
-    _write(root / "reports", body, {"training": _long(history), "imputation": features, "survival": curves})
+    _write(root / "reports", body, {"training": _losses(history), "imputation": features, "survival": curves})
     return body
 
 
@@ -181,12 +181,9 @@ def _followed(store: Store, checkpoint: Checkpoint, data: CohortDataModule, part
     )
 
 
-def _long(history: list[dict[str, float]]) -> list[dict[str, Any]]:
-    return [
-        {"epoch": int(row["epoch"]) + 1, "part": part, "loss": row[part]}
-        for row in history
-        for part in ("train", "val")
-    ]
+def _losses(history: list[dict[str, float]]) -> list[dict[str, Any]]:
+    """Return the losses per epoch, counted from 1, a column for each part."""
+    return [{"epoch": int(row["epoch"]) + 1, "train": row["train"], "val": row["val"]} for row in history]
 
 
 def flat_metrics(body: dict[str, Any]) -> dict[str, float]:

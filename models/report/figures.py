@@ -59,15 +59,14 @@ def training_figure(rows: Sequence[dict[str, Any]], best: int) -> str:
     Parameters
     ----------
     rows
-        ``epoch``, ``part`` and ``loss``.
+        ``epoch``, ``train`` and ``val``.
     best
         The chosen epoch, counted from 1.
     """
 
     def paint(axes: Axes) -> None:
         for part, colour in (("train", MUTED), ("val", OURS)):
-            chosen = [row for row in rows if row["part"] == part]
-            axes.plot([row["epoch"] for row in chosen], [row["loss"] for row in chosen], color=colour, label=part)
+            axes.plot([row["epoch"] for row in rows], [row[part] for row in rows], color=colour, label=part)
         axes.axvline(best, color=OTHER, linewidth=1, linestyle="--", label=f"chosen: epoch {best}")
         axes.set_xlabel("epoch")
         axes.set_ylabel("loss")
