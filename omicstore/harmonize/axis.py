@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
@@ -11,8 +11,6 @@ import polars as pl
 from omicstore.schema import FEATURES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
 
     from omicstore.units import Unit
@@ -51,33 +49,28 @@ class Axis:
 
 
 def make_axis(
-    ids: Sequence[str],
-    columns: Sequence[int],
-    how: Literal["sum", "mean"],
-    describe: Callable[[str, list[int]], dict[str, Any]],
+    pairs: pl.DataFrame, how: Literal["sum", "mean"], count: Literal["n_sources", "n_probes"] = "n_sources"
 ) -> Axis:
     """Group source columns by feature id.
 
     Parameters
     ----------
-    ids, columns
-        Pairs of feature id and source column, in any order.
+    pairs
+        A row for each feature and source column of it, in any order: feature_id, column (int), and columns of the
+        features table. Of these the feature takes what its first source column says; names of sources are joined.
     how
         How several columns of one feature become one.
-    describe
-        Called with a feature id and its source columns; returns the other columns of the features table.
+    count
+        What the features table calls the number of source columns.
     """
-    names, inverse = np.unique(np.asarray(ids, dtype=np.str_), return_inverse=True)
-    order = np.lexsort((np.asarray(columns), inverse))
-    sorted_columns = np.asarray(columns, dtype=np.intp)[order]
-    starts = np.searchsorted(inverse[order], np.arange(names.size)).astype(np.intp)
-    ends = np.append(starts[1:], sorted_columns.size)
-    listed = sorted_columns.tolist()
-    rows = [
-        {"feature_id": name, **describe(name, listed[start:end])}
-        for name, start, end in zip(names.tolist(), starts.tolist(), ends.tolist(), strict=True)
-    ]
-    return Axis(pl.DataFrame(rows, schema=dict(FEATURES.columns)), sorted_columns, starts, how)
+    ordered = pairs.sort("feature_id", "column")
+    about = [c for c in pairs.columns if c in FEATURES.columns and c not in ("feature_id", "source_name")]
+    names = [pl.col("source_name").str.join(";")] if "source_name" in pairs.columns else []
+    size = pl.len().cast(pl.Int64).alias(count)
+    frame = ordered.group_by("feature_id", maintain_order=True).agg(*(pl.col(c).first() for c in about), *names, size)
+    sizes = frame.get_column(count).to_numpy()
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
+    return Axis(FEATURES.conform(frame), ordered.get_column("column").to_numpy().astype(np.intp), starts, how)
 
 
 def aggregate(

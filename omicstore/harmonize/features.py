@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -37,7 +36,7 @@ __all__ = [
 ]
 
 #: Rows at the end of count tables that are no genes.
-_SUMMARY = re.compile(r"(?:__.+|N_(?:unmapped|multimapping|noFeature|ambiguous)|\?)")
+_SUMMARY = r"^(?:__.+|N_(?:unmapped|multimapping|noFeature|ambiguous)|\?)$"
 
 #: Features whose kind may differ from the others' before the file counts as mixed.
 MIXED = 0.01
@@ -77,47 +76,33 @@ def gene_axis(raw: RawTable, genes: GeneResolver, *, additive: bool) -> Found:
     SourceError
         If the ids are a mixture of kinds, or if none of them is a gene.
     """
-    names = raw.features
     drops = Drops()
-    summary = [name for name in names if _SUMMARY.fullmatch(name)]
-    drops.add("summary row", summary)
-    columns = [i for i, name in enumerate(names) if not _SUMMARY.fullmatch(name)]
-    _check_one_kind(raw, [names[i] for i in columns])
-    resolved = genes.resolve_all([names[i] for i in columns])
-    ids, kept = [], []
-    renamed: list[str] = []
-    known: dict[str, tuple[str | None, str | None]] = {}
-    for column, found in zip(columns, resolved, strict=True):
-        if found.gene is None:
-            drops.add(found.reason, [names[column]])
-            continue
-        ids.append(found.gene.feature_id)
-        kept.append(column)
-        known[found.gene.feature_id] = (found.gene.symbol, found.gene.entrez)
-        if found.how in (PREVIOUS, ALIAS) and found.gene.symbol not in (None, names[column].split("|")[0]):
-            renamed.append(f"{names[column]} -> {found.gene.symbol}")
-    if not ids:
+    features = pl.DataFrame({"name": raw.features}).with_columns(column=pl.int_range(pl.len(), dtype=pl.Int64))
+    summary = pl.col("name").str.contains(_SUMMARY)
+    drops.add("summary row", features.filter(summary).get_column("name").to_list())
+    features = features.filter(~summary)
+    names = features.get_column("name").to_list()
+    _check_one_kind(raw, names)
+    found = genes.resolve_all(names).hstack(features.select("column"))
+    for (reason,), lost in found.filter(pl.col("feature_id").is_null()).group_by("reason", maintain_order=True):
+        drops.add(str(reason), lost.get_column("name").to_list())
+    known = found.filter(pl.col("feature_id").is_not_null())
+    if not known.height:
         raise SourceError(
             raw.source.path,
-            f"none of its {len(names)} features is a gene of the references, e.g. {names[:1]}",
+            f"none of its {len(raw.features)} features is a gene of the references, e.g. {raw.features[:1]}",
             expected="symbols, SYMBOL|ENTREZ, Entrez or Ensembl ids",
             run="correct modality, id or orientation of the source",
         )
+    renamed = known.filter(
+        pl.col("how").is_in([PREVIOUS, ALIAS]) & (pl.col("symbol") != pl.col("name").str.extract(r"^([^|]*)"))
+    )
     warnings = []
-    if renamed:
-        warnings.append(f"{len(renamed)} retired or alias symbols were renamed, e.g. {', '.join(renamed[:3])}")
-
-    def describe(feature_id: str, members: list[int]) -> dict[str, Any]:
-        symbol, entrez = known[feature_id]
-        return {
-            "symbol": symbol,
-            "entrez": entrez,
-            **_position(genes, feature_id),
-            "n_sources": len(members),
-            "source_name": ";".join(names[i] for i in members),
-        }
-
-    return Found(make_axis(ids, kept, "sum" if additive else "mean", describe), drops, warnings)
+    if renamed.height:
+        told = renamed.head(3).select(pl.format("{} -> {}", "name", "symbol")).to_series().to_list()
+        warnings.append(f"{renamed.height} retired or alias symbols were renamed, e.g. {', '.join(told)}")
+    pairs = _placed(known.select("feature_id", "symbol", "entrez", "column", source_name="name"), genes)
+    return Found(make_axis(pairs, "sum" if additive else "mean"), drops, warnings)
 
 
 def _check_one_kind(raw: RawTable, names: list[str]) -> None:
@@ -145,13 +130,10 @@ def _mixed(raw: RawTable, kind: str, found: list[str], other: str) -> SourceErro
     )
 
 
-def _position(genes: GeneResolver, feature_id: str) -> dict[str, Any]:
-    position = genes.positions.get(feature_id)
-    if position is None:
-        return {}
-    return {
-        "chromosome": position.chromosome, "start": position.start, "end": position.end, "strand": position.strand
-    }  # fmt: skip
+def _placed(pairs: pl.DataFrame, genes: GeneResolver) -> pl.DataFrame:
+    """Return pairs of features and source columns with the positions of the genes."""
+    positions = genes.table.select("feature_id", "chromosome", "start", "end", "strand")
+    return pairs.join(positions, on="feature_id", how="left", maintain_order="left")
 
 
 def probe_axis(raw: RawTable, platform: str, refs: References) -> Found:
@@ -180,21 +162,8 @@ def probe_axis(raw: RawTable, platform: str, refs: References) -> Found:
             expected=f"probes of {platform}",
             run="correct platform: of the source, or the reference in study.references.probes",
         )
-    found = pairs.select("feature_id", "symbol_found", "entrez_found").unique("feature_id").iter_rows()
-    about = {feature_id: (symbol, entrez) for feature_id, symbol, entrez in found}
-
-    def describe(feature_id: str, members: list[int]) -> dict[str, Any]:
-        symbol, entrez = about[feature_id]
-        return {
-            "symbol": symbol,
-            "entrez": entrez,
-            **_position(refs.genes, feature_id),
-            "platform": platform,
-            "n_probes": len(members),
-        }
-
-    ids, columns = pairs.get_column("feature_id").to_list(), pairs.get_column("column").to_list()
-    return Found(make_axis(ids, columns, "mean", describe), drops)
+    pairs = _placed(pairs, refs.genes).with_columns(platform=pl.lit(platform))
+    return Found(make_axis(pairs, "mean", "n_probes"), drops)
 
 
 def probe_level_axis(raw: RawTable, platform: str, refs: References) -> Found:
@@ -223,75 +192,61 @@ def _dropping(frame: pl.DataFrame, keep: pl.Expr | pl.Series, reason: str, drops
 
 
 def _genes_of(probes: pl.DataFrame, genes: GeneResolver, drops: Drops) -> pl.DataFrame:
-    """Return one row per probe and gene, and count the probes whose genes are all unknown."""
-    pairs = probes.select("entrez", "symbol").unique(maintain_order=True)
-    rows = []
-    for entrez, symbols in pairs.iter_rows():
-        found = {}
-        by_entrez = genes.entrez(entrez).gene if entrez else None
-        if by_entrez is not None:
-            found[by_entrez.feature_id] = by_entrez
-        else:
-            for symbol in (symbols or "").split(","):
-                gene = genes.resolve(symbol).gene if symbol.strip() else None
-                if gene is not None:
-                    found[gene.feature_id] = gene
-        rows += [(entrez, symbols, gene.feature_id, gene.symbol, gene.entrez) for gene in found.values()]
-    schema = ["entrez", "symbol", "feature_id", "symbol_found", "entrez_found"]
-    known = pl.DataFrame(rows, schema=dict.fromkeys(schema, pl.String), orient="row")
+    """Return one row per probe and gene, and count the probes whose genes are all unknown.
+
+    A probe's Entrez id decides; where it is unknown, each of the symbols counts.
+    """
+    asked = probes.select("entrez", "symbol").unique(maintain_order=True)
+    by_entrez = _resolved(asked.with_columns(name=pl.format("?|{}", "entrez")), genes)
+    others = asked.join(by_entrez, on=["entrez", "symbol"], how="anti", nulls_equal=True)
+    by_symbol = _resolved(others.with_columns(name=pl.col("symbol").str.split(",")).explode("name"), genes)
+    known = pl.concat([by_entrez, by_symbol])
     joined = probes.join(known, on=["entrez", "symbol"], how="left", nulls_equal=True, maintain_order="left")
     lost = joined.filter(pl.col("feature_id").is_null())
     drops.add("gene of the probe unknown", lost.get_column("probe_id").to_list())
-    return joined.filter(pl.col("feature_id").is_not_null())
+    found = joined.filter(pl.col("feature_id").is_not_null())
+    return found.select("feature_id", "column", symbol="gene_symbol", entrez="gene_entrez")
+
+
+def _resolved(asked: pl.DataFrame, genes: GeneResolver) -> pl.DataFrame:
+    """Return entrez and symbol as the probes have them, and the gene that `name` means; without what means none."""
+    asked = asked.filter(pl.col("name").str.strip_chars() != "")
+    found = genes.resolve_each(asked.get_column("name").to_list())
+    gene = found.select("feature_id", gene_symbol="symbol", gene_entrez="entrez")
+    known = asked.select("entrez", "symbol").hstack(gene).filter(pl.col("feature_id").is_not_null())
+    return known.unique(["entrez", "symbol", "feature_id"], maintain_order=True)
 
 
 def antibody_axis(raw: RawTable, refs: References) -> Found:
     """Name the antibodies of a protein array."""
     found = antibodies(raw.features, refs.symbols)
-    by_id = {a.feature_id: a for a in found}
-
-    def describe(feature_id: str, _: list[int]) -> dict[str, Any]:
-        antibody = by_id[feature_id]
-        return {
-            "symbol": antibody.symbols,
-            "platform": raw.source.platform,
-            "source_name": antibody.source_name,
-            "quality": antibody.quality,
-            "suffix": antibody.suffix,
-        }
-
     unknown = [a.source_name for a in found if a.symbols is None]
     warnings = [f"{len(unknown)} antibodies have no known gene, e.g. {', '.join(unknown[:3])}"] if unknown else []
-    axis = make_axis([a.feature_id for a in found], range(len(found)), "mean", describe)
-    return Found(axis, warnings=warnings)
+    rows = [(a.feature_id, a.symbols, a.source_name, a.quality, a.suffix) for a in found]
+    return Found(
+        make_axis(_pairs(raw, ["symbol", "source_name", "quality", "suffix"], rows), "mean"), warnings=warnings
+    )
 
 
 def metabolite_axis(raw: RawTable, refs: References) -> Found:
     """Identify metabolites; those of one KEGG id are averaged."""
     found, uncertain = metabolites(raw.features, raw.feature_info, refs.metabolites)
-
-    def describe(_: str, members: list[int]) -> dict[str, Any]:
-        return {
-            "platform": raw.source.platform,
-            "n_sources": len(members),
-            "source_name": ";".join(found[i].source_name for i in members),
-            "kegg": found[members[0]].kegg,
-            "hmdb": found[members[0]].hmdb,
-        }
-
     warnings = [
         f"{len(names)} metabolites keep their own name: {reason}, e.g. {', '.join(names[:3])}"
         for reason, names in sorted(uncertain.items())
     ]
-    axis = make_axis([m.feature_id for m in found], range(len(found)), "mean", describe)
-    return Found(axis, warnings=warnings)
+    rows = [(m.feature_id, m.source_name, m.kegg, m.hmdb) for m in found]
+    return Found(make_axis(_pairs(raw, ["source_name", "kegg", "hmdb"], rows), "mean"), warnings=warnings)
 
 
 def plain_axis(raw: RawTable) -> Found:
     """Take the ids as they are."""
-    names: Sequence[str] = [name.strip() for name in raw.features]
+    return Found(make_axis(_pairs(raw, [], [(name.strip(),) for name in raw.features]), "sum"))
 
-    def describe(_: str, members: list[int]) -> dict[str, Any]:
-        return {"platform": raw.source.platform, "n_sources": len(members)}
 
-    return Found(make_axis(names, range(len(names)), "sum", describe))
+def _pairs(raw: RawTable, names: list[str], rows: Sequence[tuple[str | None, ...]]) -> pl.DataFrame:
+    """Return the feature of each source column, with further columns of the features table."""
+    frame = pl.DataFrame(rows, schema=dict.fromkeys(["feature_id", *names], pl.String), orient="row")
+    return frame.with_columns(
+        column=pl.int_range(pl.len(), dtype=pl.Int64), platform=pl.lit(raw.source.platform, dtype=pl.String)
+    )

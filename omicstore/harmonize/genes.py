@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from omicstore.identifiers import (
     excel_date_symbols,
@@ -15,14 +18,20 @@ from omicstore.identifiers import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
-    import polars as pl
-
-__all__ = ["Gene", "GeneResolver", "Position", "Resolved"]
+__all__ = ["Gene", "GeneResolver", "Resolved"]
 
 #: What portals append to a gene in tables that hold several modalities.
 _SUFFIX = re.compile(r"_(?:rnaseq|cnv|mut|meth|methylation)$")
+
+_HGNC = ["symbol", "alias_symbol", "prev_symbol", "entrez"]
+_GENE = ["feature_id", "symbol", "entrez"]
+_RESOLVED = {"name": pl.String, **dict.fromkeys(_GENE, pl.String), "how": pl.Int64, "reason": pl.String}
+_ANNOTATION = {
+    "feature_id": pl.String, "symbol": pl.String, "chromosome": pl.String, "start": pl.Int64, "end": pl.Int64,
+    "strand": pl.String,
+}  # fmt: skip
 
 #: How a name was understood, best first. A weaker one never adds to a gene that the file names by a stronger one.
 ENSEMBL, ENTREZ, APPROVED, PREVIOUS, ANNOTATED, ALIAS, DATE = range(7)
@@ -35,16 +44,6 @@ class Gene:
     feature_id: str
     symbol: str | None
     entrez: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where a gene lies: 1-based, in the assembly of the study's gene table."""
-
-    chromosome: str | None
-    start: int | None
-    end: int | None
-    strand: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,57 +74,74 @@ class GeneResolver:
     """
 
     def __init__(self, symbols: pl.DataFrame | None = None, genes: pl.DataFrame | None = None) -> None:
-        self._approved: dict[str, Gene] = {}
-        self._by_entrez: dict[str, Gene] = {}
-        self._by_ensembl: dict[str, Gene] = {}
-        self._previous: dict[str, list[Gene]] = {}
-        self._alias: dict[str, list[Gene]] = {}
-        self._annotated: dict[str, list[Gene]] = {}
-        self.positions: dict[str, Position] = {}
-        if symbols is not None:
-            self._learn_symbols(symbols)
-        if genes is not None:
-            self._learn_annotation(genes)
-        self._folded = {name.upper(): gene for name, gene in self._approved.items()}
+        self._symbols, self._annotation = _symbol_table(symbols), _annotation_table(genes)
+        #: What is known of each gene: feature_id, symbol, entrez, chromosome, start, end, strand.
+        self.table = (
+            self._symbols.select("feature_id", "symbol", "entrez")
+            .unique("feature_id", keep="last", maintain_order=True)
+            .join(self._annotation, on="feature_id", how="full", coalesce=True, maintain_order="left_right")
+            .with_columns(symbol=pl.coalesce("symbol", "symbol_right"))
+            .drop("symbol_right")
+        )
 
-    def _learn_symbols(self, symbols: pl.DataFrame) -> None:
-        columns = ("symbol", "alias_symbol", "prev_symbol", "entrez_id", "ensembl_gene_id")
-        for symbol, alias, previous, entrez, ensembl in symbols.select(columns).iter_rows():
-            gene = Gene(ensembl or f"symbol:{symbol}", symbol, entrez or None)
-            self._approved[symbol] = gene
-            if entrez:
-                self._by_entrez[entrez] = gene
-            if ensembl:
-                self._by_ensembl[ensembl] = gene
-            for names, known in ((previous, self._previous), (alias, self._alias)):
-                for name in names.split("|") if names else ():
-                    known.setdefault(name.strip(), []).append(gene)
+    @cached_property
+    def _names(self) -> _Names:
+        # Made when the first name comes that the tables do not hold as it is: it takes a loop over all genes.
+        return _Names(self._symbols, self._annotation, self.table)
 
-    def _learn_annotation(self, genes: pl.DataFrame) -> None:
-        columns = ("id", "symbol", "chromosome", "start", "end", "strand")
-        for raw, symbol, chromosome, start, end, strand in genes.select(columns).iter_rows():
-            if is_par_y(raw):
-                continue
-            ensembl = strip_version(raw)
-            self.positions[ensembl] = Position(chromosome, start, end, strand)
-            gene = self._by_ensembl.setdefault(ensembl, Gene(ensembl, symbol, None))
-            if symbol:
-                self._annotated.setdefault(symbol, []).append(gene)
-
-    def resolve_all(self, names: Iterable[str]) -> list[Resolved]:
+    def resolve_all(self, names: Sequence[str]) -> pl.DataFrame:
         """Resolve the features of one file, each in the light of the others.
 
         An alias, or an Entrez id that only its symbol explains, is dropped where another feature of the file names
         the same gene better: adding it would count another gene's reads.
+
+        Returns
+        -------
+        polars.DataFrame
+            A row for each name: name, feature_id (null where there is no gene), symbol, entrez, how, reason.
         """
-        found = [self.resolve(name) for name in names]
-        strong = {r.gene.feature_id for r in found if r.gene is not None and r.how <= ANNOTATED}
-        return [
-            Resolved(None, r.how, "alias of a gene that the file names itself")
-            if r.gene is not None and r.how > ANNOTATED and r.gene.feature_id in strong
-            else r
-            for r in found
+        found = self.resolve_each(names)
+        strong = found.filter(pl.col("how") <= ANNOTATED).get_column("feature_id").drop_nulls()
+        twice = ((pl.col("how") > ANNOTATED) & pl.col("feature_id").is_in(strong.implode())).fill_null(value=False)
+        return found.with_columns(
+            *(pl.when(~twice).then(c).alias(c) for c in ("feature_id", "symbol", "entrez")),
+            reason=pl.when(twice).then(pl.lit("alias of a gene that the file names itself")).otherwise("reason"),
+        )
+
+    def resolve_each(self, names: Sequence[str]) -> pl.DataFrame:
+        """Resolve many names, each by itself as `resolve` does; the columns are those of `resolve_all`."""
+        found = self._resolved_plainly(names)
+        rest = found.filter(pl.col("how").is_null())
+        others = [_row(name, self.resolve(name)) for name in rest.get_column("name")]
+        rows = rest.select("at").hstack(pl.DataFrame(others, schema=_RESOLVED, orient="row"))
+        return pl.concat([found.filter(pl.col("how").is_not_null()), rows]).sort("at").drop("at")
+
+    def _resolved_plainly(self, names: Sequence[str]) -> pl.DataFrame:
+        """Resolve what is an Ensembl id, an Entrez id behind a bar, or an approved symbol, as `resolve` does."""
+        clean = pl.col("name").str.strip_chars().str.replace(_SUFFIX.pattern, "")
+        ensembl = pl.col("clean").str.to_uppercase().str.extract(r"^(ENS[A-Z]{0,4}G\d{11})(?:\.\d+)?$")
+        by_entrez = self._symbols.filter(pl.col("entrez").is_not_null()).unique("entrez", keep="last", maintain_order=True)
+        approved = self._symbols.unique("symbol", keep="last")
+        found = (
+            pl.DataFrame({"name": names}, schema={"name": pl.String})
+            .with_row_index("at")
+            .with_columns(clean=clean)
+            .with_columns(ensembl=ensembl, number=pl.col("clean").str.extract(r"^[^|]*\|(\d+)$"))
+            .join(self.table.select(ensembl="feature_id", s0="symbol", e0="entrez"), on="ensembl", how="left")
+            .join(by_entrez.select(number="entrez", f1="feature_id", s1="symbol"), on="number", how="left")
+            .join(approved.select(clean="symbol", f2="feature_id", e2="entrez"), on="clean", how="left")
+        )
+        kinds = (
+            (pl.col("ensembl").is_not_null(), (pl.col("ensembl"), pl.col("s0"), pl.col("e0")), ENSEMBL),
+            (pl.col("f1").is_not_null(), (pl.col("f1"), pl.col("s1"), pl.col("number")), ENTREZ),
+            (pl.col("f2").is_not_null(), (pl.col("f2"), pl.col("clean"), pl.col("e2")), APPROVED),
+        )
+        columns = [
+            pl.coalesce(pl.when(is_kind).then(values[i]) for is_kind, values, _ in kinds).alias(name)
+            for i, name in enumerate(("feature_id", "symbol", "entrez"))
         ]
+        how = pl.coalesce(pl.when(is_kind).then(pl.lit(how, pl.Int64)) for is_kind, _, how in kinds)
+        return found.select("at", "name", *columns, how=how, reason=pl.lit(""))
 
     def resolve(self, name: str) -> Resolved:
         """Resolve one name as a source file has it.
@@ -152,18 +168,18 @@ class GeneResolver:
 
     def entrez(self, entrez: str) -> Resolved:
         """Resolve an Entrez id."""
-        gene = self._by_entrez.get(entrez)
+        gene = self._names.by_entrez.get(entrez)
         return Resolved(gene, ENTREZ) if gene else Resolved(None, reason="Entrez id unknown")
 
     def symbol(self, name: str) -> Resolved:
         """Resolve a symbol, present or past."""
-        if gene := self._approved.get(name):
+        if gene := self._names.approved.get(name):
             return Resolved(gene, APPROVED)
         ambiguous = ""
         for known, how, what in (
-            (self._previous, PREVIOUS, "previous symbol"),
-            (self._annotated, ANNOTATED, "symbol in the gene annotation"),
-            (self._alias, ALIAS, "alias"),
+            (self._names.previous, PREVIOUS, "previous symbol"),
+            (self._names.annotated, ANNOTATED, "symbol in the gene annotation"),
+            (self._names.alias, ALIAS, "alias"),
         ):
             candidates = known.get(name)
             if candidates and not (ambiguous and how == ALIAS):
@@ -175,7 +191,7 @@ class GeneResolver:
             return Resolved(None, reason=ambiguous)
         if dates := excel_date_symbols(name):
             return self._date(dates)
-        if gene := self._folded.get(name.upper()):
+        if gene := self._names.folded.get(name.upper()):
             return Resolved(gene, ALIAS)
         return Resolved(None, reason="symbol unknown")
 
@@ -183,7 +199,7 @@ class GeneResolver:
         if is_par_y(name):
             return Resolved(None, reason="copy in the pseudoautosomal region of Y")
         ensembl = strip_version(name)
-        return Resolved(self._by_ensembl.get(ensembl) or Gene(ensembl, None, None), ENSEMBL)
+        return Resolved(self._names.by_ensembl.get(ensembl) or Gene(ensembl, None, None), ENSEMBL)
 
     def _pair(self, symbol: str | None, entrez: str | None) -> Resolved:
         if entrez is not None:
@@ -202,15 +218,73 @@ class GeneResolver:
         # Excel damages what people write: a symbol that was approved comes before one that is merely an alias
         # (`1-Sep` is SEPT1, not XRN1, of which SEP1 is an alias).
         tiers = (
-            [self._approved[s] for s in symbols if s in self._approved],
-            [gene for s in symbols for gene in self._previous.get(s, ())],
-            [gene for s in symbols for gene in self._alias.get(s, ())],
+            [self._names.approved[s] for s in symbols if s in self._names.approved],
+            [gene for s in symbols for gene in self._names.previous.get(s, ())],
+            [gene for s in symbols for gene in self._names.alias.get(s, ())],
         )
         for genes in tiers:
             if genes:
                 found = _single(genes, DATE)
                 return found if found.gene is not None else Resolved(None, reason="ambiguous Excel date")
         return Resolved(None, reason="Excel date of no known symbol")
+
+
+def _symbol_table(symbols: pl.DataFrame | None) -> pl.DataFrame:
+    """Return HGNC with the feature id of each gene."""
+    if symbols is None:
+        return pl.DataFrame(schema=dict.fromkeys((*_HGNC, "feature_id"), pl.String))
+    ensembl = pl.col("ensembl_gene_id").replace("", None)
+    return symbols.select(
+        "symbol",
+        "alias_symbol",
+        "prev_symbol",
+        pl.col("entrez_id").replace("", None).alias("entrez"),
+        pl.coalesce(ensembl, pl.format("symbol:{}", "symbol")).alias("feature_id"),
+    )
+
+
+def _annotation_table(genes: pl.DataFrame | None) -> pl.DataFrame:
+    """Return the gene annotation by feature id, without the copies on Y."""
+    if genes is None:
+        return pl.DataFrame(schema=_ANNOTATION)
+    return (
+        genes.with_columns(pl.col("id").str.to_uppercase())
+        .filter(~pl.col("id").str.ends_with("_PAR_Y"))
+        .with_columns(feature_id=pl.col("id").str.extract(r"^([^._]*)"))
+        .unique("feature_id", keep="first", maintain_order=True)
+        .select(pl.col(name).cast(dtype) for name, dtype in _ANNOTATION.items())
+    )
+
+
+def _row(name: str, found: Resolved) -> tuple[Any, ...]:
+    gene = found.gene
+    known = (gene.feature_id, gene.symbol, gene.entrez) if gene is not None else (None, None, None)
+    return (name, *known, found.how, found.reason)
+
+
+class _Names:
+    """Names to genes, for those that are looked up one by one."""
+
+    def __init__(self, symbols: pl.DataFrame, annotation: pl.DataFrame, table: pl.DataFrame) -> None:
+        genes = {f: Gene(f, symbol, entrez) for f, symbol, entrez in table.select(_GENE).iter_rows()}
+        self.by_ensembl = genes
+        self.approved: dict[str, Gene] = {}
+        self.by_entrez: dict[str, Gene] = {}
+        self.previous: dict[str, list[Gene]] = {}
+        self.alias: dict[str, list[Gene]] = {}
+        self.annotated: dict[str, list[Gene]] = {}
+        for symbol, alias, previous, entrez, feature_id in symbols.select(*_HGNC, "feature_id").iter_rows():
+            gene = Gene(feature_id, symbol, entrez)
+            self.approved[symbol] = gene
+            if entrez:
+                self.by_entrez[entrez] = gene
+            for names, known in ((previous, self.previous), (alias, self.alias)):
+                for name in names.split("|") if names else ():
+                    known.setdefault(name.strip(), []).append(gene)
+        for feature_id, symbol in annotation.select("feature_id", "symbol").iter_rows():
+            if symbol:
+                self.annotated.setdefault(symbol, []).append(genes[feature_id])
+        self.folded = {name.upper(): gene for name, gene in self.approved.items()}
 
 
 def _single(candidates: list[Gene], how: int) -> Resolved:

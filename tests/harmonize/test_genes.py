@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import polars as pl
 import pytest
 
 from omicstore.errors import ReferenceMissingError
@@ -65,13 +66,24 @@ def test_a_gene_without_ensembl_id_goes_by_its_symbol(refs) -> None:
 
 def test_an_alias_yields_to_the_gene_itself(refs) -> None:
     found = refs.genes.resolve_all(["ERBB2", "HER2"])
-    assert found[0].gene.symbol == "ERBB2"
-    assert found[1].reason == "alias of a gene that the file names itself"
-    assert refs.genes.resolve_all(["HER2"])[0].gene.symbol == "ERBB2"
+    assert found["symbol"].to_list() == ["ERBB2", None]
+    assert found["reason"][1] == "alias of a gene that the file names itself"
+    assert refs.genes.resolve_all(["HER2"])["symbol"].to_list() == ["ERBB2"]
+
+
+def test_many_names_are_resolved_as_each_one_is(refs) -> None:
+    names = [name for marked in (test_resolves, test_gives_the_reason) for name, _ in marked.pytestmark[0].args[1]]
+    names += [" TP53 ", "7157_mut", "X|7157", "?|7157_cnv", "ensg00000141510", "ENSG00000777777.3", "NOENS", "", "|"]
+    found = refs.genes.resolve_each(names)
+    for name, row in zip(names, found.iter_rows(named=True), strict=True):
+        one = refs.genes.resolve(name)
+        gene = (one.gene.feature_id, one.gene.symbol, one.gene.entrez) if one.gene else (None, None, None)
+        assert tuple(row.values()) == (name, *gene, one.how, one.reason)
 
 
 def test_positions_leave_out_the_copy_on_y(refs) -> None:
-    assert refs.genes.positions["ENSG00000182378"].chromosome == "chrX"
+    genes = refs.genes.table
+    assert genes.filter(pl.col("feature_id") == "ENSG00000182378")["chromosome"].to_list() == ["chrX"]
 
 
 def test_without_references(make_refs) -> None:

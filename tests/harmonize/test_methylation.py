@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,7 +129,7 @@ def test_aggregation_is_the_loop_over_genes(data: st.DataObject) -> None:
     values = rng.random((n, m)).astype(np.float32)
     values[rng.random((n, m)) < 0.2] = np.nan
     pairs = [(f"g{rng.integers(0, 4)}", int(c)) for c in rng.integers(0, m, size=data.draw(st.integers(1, 15)))]
-    axis = make_axis([g for g, _ in pairs], [c for _, c in pairs], how, lambda _g, _c: {})
+    axis = make_axis(pl.DataFrame(pairs, schema=["feature_id", "column"], orient="row"), how)
     rows = rng.permutation(n)
     out = aggregate(values, rows, axis, parse_unit("beta"), None)
     for j, gene in enumerate(axis.frame.get_column("feature_id")):
