@@ -77,7 +77,7 @@ class SeededBatches(Sampler[list[int]]):
 
 
 class CohortDataModule(lightning.LightningDataModule):
-    """Train, val and test loaders over one fold of a split.
+    """The parts of one fold of a split, and loaders over those that training reads.
 
     The split is checked against the store first. The transform is fitted on the training rows; a state that is given is
     fitted again and has to come out the same. Val and test rows are read from the store through that state. The test
@@ -186,10 +186,6 @@ class CohortDataModule(lightning.LightningDataModule):
     def val_dataloader(self) -> DataLoader[MultiOmicsBatch]:
         """Return batches of the validation rows, in the order of their sample ids."""
         return self._loader("val", None)
-
-    def test_dataloader(self) -> DataLoader[MultiOmicsBatch]:
-        """Return batches of the test rows, in the order of their sample ids."""
-        return self._loader("test", None)
 
     def batches(self, name: str) -> Iterator[MultiOmicsBatch]:
         """Yield a part's batches in the order of its rows."""

@@ -14,7 +14,7 @@ from omicstore.errors import StudyError, UnknownNameError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BASES", "Base", "Unit", "parse_unit"]
+__all__ = ["BASES", "LINEAR_UNITS", "Base", "Unit", "parse_unit"]
 
 #: Values are converted this many at a time, so that no second copy of a matrix is needed.
 BLOCK = 1 << 20
@@ -58,6 +58,9 @@ BASES: dict[str, Base] = {
         Base("zscore", "zscore", None, None, additive=False),
     )
 }
+
+#: Units of amounts, as the store names them: never negative and without an upper limit, so log(1 + x) means something.
+LINEAR_UNITS = frozenset(base.stored for base in BASES.values() if base.low == 0.0 and base.high is None)
 
 _LOGS = {"log2": 2.0, "log10": 10.0, "ln": math.e, "log": math.e}
 _LOGGED = re.compile(r"(?P<log>[a-z]+\d*)\((?P<base>[a-z0-9_]+)(?:\+(?P<offset>[0-9.e+-]+))?\)")

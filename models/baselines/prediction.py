@@ -50,6 +50,9 @@ class TrainMean:
 class Ridge:
     """Ridge regression; each target's penalty is chosen by leave-one-out on the training rows.
 
+    Hoerl and Kennard 1970, Technometrics 12:55; leave-one-out errors in closed form as in Golub, Heath and Wahba 1979,
+    Technometrics 21:215, by scikit-learn's RidgeCV. The penalty is not charged on the intercept.
+
     Parameters
     ----------
     inputs

@@ -102,6 +102,10 @@ def cox_risk(
 ) -> NDArray[np.float64]:
     """Fit a ridge-penalised Cox model and return the log partial hazard of new rows, (m,).
 
+    Minimised is the negative log partial likelihood (Cox 1972, J. R. Stat. Soc. B 34:187; ties after Efron) divided by
+    n, plus half the penalty times the squared length of the coefficients of the standardised covariates: Cox ridge
+    regression (Verweij and Van Houwelingen 1994, Stat. Med. 13:2427), as lifelines scales it.
+
     Parameters
     ----------
     inputs
@@ -111,7 +115,7 @@ def cox_risk(
     new
         (m, p).
     penalizer
-        As lifelines defines it.
+        The penalty, at least 0.
     """
     import pandas as pd
     from lifelines import CoxPHFitter

@@ -1,4 +1,8 @@
-"""The patient bootstrap: resampling people, since samples of one person are not independent."""
+"""The patient bootstrap: resampling people, since samples of one person are not independent.
+
+Intervals are percentile intervals of the cluster bootstrap with the patient as the cluster (Efron and Tibshirani 1993,
+An Introduction to the Bootstrap, chapter 13; Davison and Hinkley 1997, section 3.8).
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ __all__ = ["cohort_concordance", "harrell"]
 def harrell(
     time: NDArray[np.floating], event: NDArray[np.floating], risk: NDArray[np.floating], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return Harrell's C under each row of weights.
+    """Return Harrell's C under each row of weights (Harrell et al. 1982, JAMA 247:2543; weights as case weights).
 
     A pair counts where the shorter time ended in an event; at equal times, where exactly one ended in an event. Equal
     risks count one half. A patient drawn twice is not compared with itself.

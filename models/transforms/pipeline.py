@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.transforms.steps import LINEAR_UNITS, PIPELINES, Log1p, ZScore
+from models.transforms.steps import PIPELINES, Log1p, ZScore
 from omicstore.errors import UnknownNameError
+from omicstore.units import LINEAR_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     Params = dict[str, Array]
 
 __all__ = [
-    "LINEAR_UNITS",
     "PIPELINES",
     "ClampZero",
     "Log1p",
@@ -27,9 +26,6 @@ __all__ = [
     "ZScore",
     "column_quantiles",
 ]
-
-#: Units that are linear, non-negative and skewed, so that a logarithm helps.
-LINEAR_UNITS = frozenset({"tpm", "fpkm", "fpkm_uq", "counts", "rpm", "rsem_normalized", "intensity"})
 
 
 class Step(Protocol):

@@ -17,6 +17,7 @@ from omicstore.store.describe import has_modality
 from omicstore.store.enforce import open_split
 from omicstore.store.genes import find_genes
 from omicstore.store.where import matching_samples
+from omicstore.units import LINEAR_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +34,6 @@ __all__ = ["LINEAR_UNITS", "SCALES", "Question", "answer"]
 #: As many names are listed in a message.
 _FEW = 12
 SCALES = ("linear", "log2p1", "log10p1")
-#: Units of amounts: never negative, so that log(1 + x) means something.
-LINEAR_UNITS = frozenset({"tpm", "fpkm", "fpkm_uq", "rsem_normalized", "counts", "rpm", "intensity"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ Nothing is said of sums: a matrix may hold any subset of the genes.
 
 from __future__ import annotations
 
-from omicstore.units import BASES
+from omicstore.units import LINEAR_UNITS
 from validation.rules import Between, Check
 
 __all__ = ["UNITS"]
 
 #: Units of amounts, which have no negative values.
-AMOUNTS: tuple[str, ...] = tuple(sorted({b.stored for b in BASES.values() if b.low == 0.0 and b.high is None}))
+AMOUNTS: tuple[str, ...] = tuple(sorted(LINEAR_UNITS))
 
 _OTHER_UNIT = "The file is in another unit than the study file says, or was changed after it was normalised."
 _CORRECT_UNIT = "Correct the unit of the source in params.yaml and run dvc repro."
