@@ -126,8 +126,14 @@ class Output:
             show()
 
     def print(self, *things: RenderableType) -> None:
-        """Print rich renderables (tables, `rich.text.Text`) on stdout."""
-        self.console.print(*things)
+        """Print rich renderables (tables, `rich.text.Text`) on stdout; in a pipe, lines end where their text does."""
+        if self.console.is_terminal:
+            self.console.print(*things)
+            return
+        with self.console.capture() as captured:
+            self.console.print(*things)
+        for line in captured.get().splitlines():
+            self.console.out(line.rstrip(), highlight=False)
 
     def text(self, line: str = "", *, style: str | None = None) -> None:
         """Print a line on stdout as it is, without wrapping or markup."""

@@ -230,6 +230,15 @@ class TestWidth:
         shown = run(*words, columns=columns).stdout
         assert "\u2026" not in shown
 
+    def test_a_line_in_a_pipe_is_neither_wrapped_nor_padded(
+        self, run: Any, monkeypatch: pytest.MonkeyPatch, tiny_store: Path
+    ) -> None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+        statement = "SELECT * FROM patients LIMIT 2"
+        lines = CliRunner().invoke(app, ["sql", statement, "--store", str(tiny_store)]).stdout.splitlines()
+        assert len(lines) == 3
+        assert all(line == line.rstrip() for line in lines)
+
     def test_a_scaled_unit(self, run: Any) -> None:
         shown = run("query", "--cohort", "AAA", "--modalities", "rna", "--scale", "log2p1").stdout
         assert "log2(tpm+1)" in shown
