@@ -120,7 +120,7 @@ class GeneResolver:
         """Resolve what is an Ensembl id, an Entrez id behind a bar, or an approved symbol, as `resolve` does."""
         clean = pl.col("name").str.strip_chars().str.replace(_SUFFIX.pattern, "")
         ensembl = pl.col("clean").str.to_uppercase().str.extract(r"^(ENS[A-Z]{0,4}G\d{11})(?:\.\d+)?$")
-        by_entrez = self._symbols.filter(pl.col("entrez").is_not_null()).unique("entrez", keep="last", maintain_order=True)
+        by_entrez = self._symbols.filter(pl.col("entrez").is_not_null()).unique("entrez", keep="last")
         approved = self._symbols.unique("symbol", keep="last")
         found = (
             pl.DataFrame({"name": names}, schema={"name": pl.String})
