@@ -1,8 +1,9 @@
 """Splits that no patient crosses, with the manifest that shows it.
 
-A manifest holds the checks L1 to L13, each a way in which held-out rows could be known, and ``balance``: a part of a fold
-with less than half or more than twice its fair share of the patients (one k-th for test and val, the rest for train) is
-warned of, as happens where one group holds most of them. A part without a patient, an event or a second class is refused.
+A manifest holds the checks L1 to L13, each a way in which held-out rows could be known, and ``balance``: a part of a
+fold with less than half or more than twice its fair share of the patients (one k-th for test and val, the rest for
+train) is warned of, as happens where one group holds most of them. A part without a patient, an event or a second class
+is refused.
 
 >>> from omicstore.splits import SplitSpec
 >>> SplitSpec(k=4, cohorts=("BRCA",)).strategy
