@@ -49,7 +49,18 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-__all__ = ["DryRun", "Output", "StoreOption", "command", "counted", "find_store", "find_study", "subcommands"]
+__all__ = [
+    "DryRun",
+    "Output",
+    "StoreOption",
+    "StudyMissingError",
+    "command",
+    "counted",
+    "find_store",
+    "find_study",
+    "read_section",
+    "subcommands",
+]
 
 #: ``--store``, for commands that read a store: pass it to `find_store`.
 StoreOption = Annotated[
@@ -67,6 +78,10 @@ _SHARED: dict[str, Any] = {
     "verbose": Annotated[bool, typer.Option("--verbose", "-v", help="Show the traceback of an error.")],
     "strict": Annotated[bool, typer.Option("--strict", help="A warning is a failure: exit code 1.")],
 }
+
+
+class StudyMissingError(StudyError):
+    """The working folder lies in no study."""
 
 
 #: As wide as any table when the output is no terminal.
@@ -232,18 +247,41 @@ def find_study(start: Path | None = None) -> Path:
 
     Raises
     ------
-    StudyError
+    StudyMissingError
         If there is none.
     """
     here = (start or Path.cwd()).absolute()
     for folder in (here, *here.parents):
         if (folder / "params.yaml").is_file():
             return folder
-    raise StudyError(
+    raise StudyMissingError(
         f"there is no params.yaml in {here} or above",
         expected="a study",
         run="cd into a study, or make one with omicstore init DIR, or name a store with --store PATH",
     )
+
+
+def read_section(root: Path, name: str) -> dict[str, Any] | None:
+    """Return a section of a study's params.yaml; None where there is none.
+
+    Raises
+    ------
+    StudyError
+        If the file is not YAML, or the section no mapping.
+    """
+    import yaml
+
+    path = root / "params.yaml"
+    try:
+        body = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} is not YAML: {' '.join(str(error).split())}", expected="YAML") from error
+    if not isinstance(body, dict | None):
+        raise StudyError(f"{path} is not a mapping", expected="sections study, split, train, evaluate")
+    section = (body or {}).get(name)
+    if section is not None and not isinstance(section, dict):
+        raise StudyError(f"{name} in {path} is {section!r}", expected="a mapping")
+    return section
 
 
 def find_store(store: str | None) -> str:

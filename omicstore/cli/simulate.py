@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from omicstore.cli.common import DryRun, Output, command
+from omicstore.cli.common import DryRun, Output, StudyMissingError, command, find_study, read_section
 from omicstore.errors import UsageError
 
 
@@ -27,9 +27,8 @@ def simulate(
     """
     from omicstore.simulate import simulate as write
 
-    if scale is not None and not 0 < scale < math.inf:
-        raise UsageError(f"--scale is {scale:g}", expected="a number above 0; 1 gives 530 patients")
     chosen = _params() | {k: v for k, v in {"seed": seed, "scale": scale}.items() if v is not None}
+    _check(**chosen)
     if dry_run:
         body = {"study": str(folder / "study.yaml"), "simulated": True, **chosen}
         out.result(body, lambda: out.text(f"would write simulated data to {folder}"))
@@ -40,15 +39,16 @@ def simulate(
     out.result(body, lambda: out.text(f"Wrote simulated data to {folder}. Next: omicstore init DIR --sources {study}"))
 
 
+def _check(seed: Any = 0, scale: Any = 1.0) -> None:
+    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+        raise UsageError(f"the seed of the simulation is {seed!r}", expected="a whole number of at least 0")
+    if not isinstance(scale, int | float) or isinstance(scale, bool) or not 0 < scale < math.inf:
+        raise UsageError(f"the scale of the simulation is {scale!r}", expected="a number above 0")
+
+
 def _params() -> dict[str, Any]:
-    import yaml
-
-    from omicstore.cli.common import find_study
-    from omicstore.errors import StudyError
-
     try:
-        params = find_study() / "params.yaml"
-    except StudyError:
+        section = read_section(find_study(), "simulate") or {}
+    except StudyMissingError:
         return {}  # outside a study the defaults hold
-    section = (yaml.safe_load(params.read_text(encoding="utf-8")) or {}).get("simulate") or {}
     return {key: section[key] for key in ("seed", "scale") if key in section}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omicstore.cli.common import DryRun, Output, StoreOption, command, find_store, find_study, subcommands
+from omicstore.cli.common import DryRun, Output, StoreOption, command, find_store, find_study, read_section, subcommands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -97,34 +97,17 @@ def _spec(root: Path, store: Any, name: str | None) -> tuple[SplitSpec, list[str
     """Return the split that params.yaml asks for, or one that the data can bear and why."""
     from omicstore.splits import SplitSpec, default_split
 
-    section, reasons = _section(root), []
+    section, reasons = read_section(root, "split"), []
     if section is None:
         section, chosen = default_split(store)
         reasons = ["params.yaml has no section split, so one was chosen:", *chosen]
     return SplitSpec.from_params(section | ({"name": name} if name is not None else {})), reasons
 
 
-def _section(root: Path) -> dict[str, Any] | None:
-    import yaml
-
-    from omicstore.errors import StudyError
-
-    try:
-        body = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise StudyError(
-            f"{root / 'params.yaml'} is not YAML: {' '.join(str(error).split())}", expected="YAML"
-        ) from error
-    section = body.get("split") if isinstance(body, dict) else None
-    if section is not None and not isinstance(section, dict):
-        raise StudyError(f"split in {root / 'params.yaml'} is {section!r}", expected="a mapping")
-    return section
-
-
 def _folder(split: str | None) -> Path:
     if split is None:
         root = find_study()
-        return root / "splits" / str((_section(root) or {}).get("name", "default"))
+        return root / "splits" / str((read_section(root, "split") or {}).get("name", "default"))
     given = Path(split)
     if given.exists():
         return given.parent if given.name == "manifest.json" else given

@@ -79,7 +79,7 @@ def _show(out: Output, body: Mapping[str, Any], limit: int) -> None:
     numbers = ("INT", "FLOAT", "DOUBLE", "DECIMAL")
     for name, kind in zip(body["columns"], body["types"], strict=True):
         table.add_column(name, justify="right" if any(n in kind for n in numbers) and "[" not in kind else "left")
-    rows = [["" if value is None else str(value) for value in row] for row in body["rows"][:limit]]
+    rows = [[_cell(*cell) for cell in zip(row, body["types"], strict=True)] for row in body["rows"][:limit]]
     for row in rows:
         table.add_row(*map(Text, row))
     # What is too wide for the terminal is shown a record at a time.
@@ -94,6 +94,18 @@ def _show(out: Output, body: Mapping[str, Any], limit: int) -> None:
         out.print(table)
     if body["n_rows"] > limit:
         out.note(f"only the first {limit} rows; --limit N shows more, --json all")
+
+
+def _cell(value: Any, kind: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if kind == "FLOAT":
+        import numpy as np
+
+        return str(np.float32(value))  # no more digits than the store has
+    return str(value)
 
 
 def _reason(error: Exception) -> str:

@@ -96,6 +96,13 @@ def _section(folder: Path, study_file: Path | None) -> tuple[dict[str, Any], Def
             expected="paths relative to the study file",
             run=f"correct them in {study_file}",
         )
+    if idle := [cohort for cohort in study.cohorts if not study.sources_of(cohort)]:
+        named = sorted({source.cohort for source in study.sources if source.cohort})
+        raise StudyError(
+            f"{study_file}: no source is of cohort {', '.join(idle)}; they are of {', '.join(named)}",
+            expected="a source for every entry of study.cohorts",
+            run=f"correct study.cohorts, or the cohort of a source, in {study_file}",
+        )
     section = yaml.safe_load(study_file.read_text(encoding="utf-8"))["study"]
     for entry in _paths(section):
         entry["path"] = relative((study_file.parent / entry["path"]).resolve(), folder.resolve())

@@ -243,12 +243,75 @@ class TestWidth:
         shown = run("query", "--cohort", "AAA", "--modalities", "rna", "--scale", "log2p1").stdout
         assert "log2(tpm+1)" in shown
 
+    def test_cells_of_sql(self, run: Any) -> None:
+        shown = run("sql", "SELECT 0.1::FLOAT AS a, true AS b, NULL AS c, '[red]' AS d").stdout
+        assert shown.splitlines()[1].split() == ["0.1", "true", "[red]"]
+
     def test_wide_rows_of_sql_are_records(self, run: Any) -> None:
         lines = run("sql", "SELECT * FROM patients LIMIT 2").stdout.splitlines()
         assert lines[0].startswith("patient_id: ")
         assert lines.count("") == 1
         wide = run("sql", "SELECT * FROM patients LIMIT 2", columns=400).stdout.splitlines()
         assert len(wide) == 3
+
+
+def test_init_names_a_cohort_without_a_source(tmp_path: Path) -> None:
+    (tmp_path / "rna.tsv").write_text("gene\tA\nTP53\t1\n")
+    (tmp_path / "study.yaml").write_text(
+        "study:\n  dataset: x\n  cohorts: [AAA]\n"
+        "  sources:\n  - {path: rna.tsv, format: matrix, modality: rna, cohort: BBB, unit: tpm}\n"
+    )
+    done = RUN.invoke(app, ["init", str(tmp_path / "new"), "--sources", str(tmp_path / "study.yaml")])
+    assert done.exit_code == 1
+    assert "no source is of cohort AAA; they are of BBB" in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("name", ["plan", "assemble", "build"])
+def test_a_stage_can_be_tried(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").write_text(
+        "study:\n  dataset: x\n  cohorts: [AAA]\n"
+        "  sources:\n  - {path: rna.tsv, format: matrix, modality: rna, cohort: AAA, unit: tpm}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    done = RUN.invoke(app, [name, "--dry-run"])
+    assert (done.exit_code, done.stdout) == (0, f"would {name} AAA from 1 file\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_simulate_can_be_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert RUN.invoke(app, ["simulate", "raw", "--dry-run"]).stdout == "would write simulated data to raw\n"
+    done = RUN.invoke(app, ["simulate", "raw", "--scale", "0"])
+    assert (done.exit_code, done.stderr.startswith("error: the scale of the simulation is 0.0. Expected a")) == (
+        2,
+        True,
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff", "is not YAML"),
+        (b"[1]", "is not a mapping"),
+        (b"simulate: 5\nsplit: 5", " is 5. Expected a mapping"),
+        (b"simulate: {scale: x}", "the scale of the simulation is 'x'"),
+        (b"simulate: {seed: -1}", "the seed of the simulation is -1"),
+    ],
+)
+def test_a_params_file_with_mistakes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, message: str
+) -> None:
+    (tmp_path / "params.yaml").write_bytes(content)
+    monkeypatch.chdir(tmp_path)
+    commands = [["simulate", "raw"]] if b"scale" in content or b"seed" in content else [["simulate"], ["split", "show"]]
+    for words in commands:
+        done = RUN.invoke(app, words)
+        assert done.exit_code in (1, 2)
+        assert message in done.stderr
+        assert "traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
 
 
 def test_python_refuses_what_is_no_name(tiny_store: Path) -> None:
