@@ -63,6 +63,7 @@ def new_folder(out: Path, *, overwrite: bool) -> Iterator[Path]:
         made.mkdir()
         lock = _lock(made)
         yield made
+        check_target(out, overwrite=overwrite)  # another export may have come first
         if out.exists():
             out.rename(old)
         made.rename(out)

@@ -12,6 +12,7 @@ import omicstore.export.npz
 from omicstore.cohort import Cohort
 from omicstore.errors import ExportError, UnknownNameError
 from omicstore.export import export
+from omicstore.export.folder import new_folder
 
 
 @pytest.fixture
@@ -64,6 +65,23 @@ class TestTarget:
             export(cohort, "npz", tmp_path / "out")
         export(cohort, "npz", tmp_path / "out", overwrite=True)
         assert names(tmp_path / "out") == ["cohort.npz", "manifest.json", "samples.csv"]
+        assert names(tmp_path) == ["out"]
+
+    def test_of_two_at_once_the_later_gives_way(self, cohort: Cohort, tmp_path: Path) -> None:
+        out = tmp_path / "out"
+        with pytest.raises(ExportError, match="holds an earlier export"), new_folder(out, overwrite=False) as made:
+            (made / "late.csv").touch()
+            out.mkdir()
+            (out / "manifest.json").write_text('{"format": "omicstore.export/1"}')
+        assert names(tmp_path) == ["out"]
+        assert names(out) == ["manifest.json"]
+
+    def test_an_export_that_was_moved_aside_comes_back(self, cohort: Cohort, tmp_path: Path) -> None:
+        export(cohort, "csv", tmp_path / "out")
+        gone = 2**22 + 1  # above any process id of Linux
+        (tmp_path / "out").rename(tmp_path / f".out.{gone}.old")
+        with pytest.raises(ExportError, match="holds an earlier export"):
+            export(cohort, "csv", tmp_path / "out")
         assert names(tmp_path) == ["out"]
 
     def test_a_mistyped_format_names_the_nearest(self, cohort: Cohort, tmp_path: Path) -> None:
