@@ -67,12 +67,17 @@ class TestTarget:
         assert names(tmp_path / "out") == ["cohort.npz", "manifest.json", "samples.csv"]
         assert names(tmp_path) == ["out"]
 
-    def test_of_two_at_once_the_later_gives_way(self, cohort: Cohort, tmp_path: Path) -> None:
+    def test_of_two_at_once_the_later_gives_way(self, tmp_path: Path) -> None:
         out = tmp_path / "out"
-        with pytest.raises(ExportError, match="holds an earlier export"), new_folder(out, overwrite=False) as made:
-            (made / "late.csv").touch()
-            out.mkdir()
-            (out / "manifest.json").write_text('{"format": "omicstore.export/1"}')
+
+        def later() -> None:
+            with new_folder(out, overwrite=False) as made:
+                (made / "late.csv").touch()
+                out.mkdir()
+                (out / "manifest.json").write_text('{"format": "omicstore.export/1"}')
+
+        with pytest.raises(ExportError, match="holds an earlier export"):
+            later()
         assert names(tmp_path) == ["out"]
         assert names(out) == ["manifest.json"]
 
