@@ -100,7 +100,6 @@ class _CohortBuild:
                     self.ledger.assay(assay, raw)
                     assay.profiles = fixation.fill(assay.profiles)
                     assays.setdefault(assay.modality, []).append(assay)
-                raw.values = None  # the assays hold what is needed of it
         for modality in list(assays):
             matrix = self._matrix(assays.pop(modality))
             self.profiles.append(matrix.profiles)

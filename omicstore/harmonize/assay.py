@@ -126,7 +126,7 @@ def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source
     Parameters
     ----------
     raw
-        What the reader found.
+        What the reader found; its values are used up, to hold a large matrix only once.
     cohort
         The cohort that is being built.
     study, refs
@@ -164,9 +164,11 @@ def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source
     order = sorted(kept, key=lambda i: (samples[i].sample_id, samples[i].profile_id, rows[i]))
     picked, people = np.array([rows[i] for i in order], dtype=np.intp), [samples[i] for i in order]
 
-    assays = []
-    for name, platform, found in _axes(raw, modality, unit, refs):
-        values = aggregate(raw.values, picked, found.axis, unit, raw.decimals)
+    assays: list[Assay] = []
+    axes = _axes(raw, modality, unit, refs)
+    for name, platform, found in axes:
+        last = len(assays) == len(axes) - 1
+        values = aggregate(raw.values, picked, found.axis, unit, raw.decimals, reuse=last)
         drops = Drops()
         drops.update(sample_drops)
         drops.update(found.drops)
@@ -188,6 +190,7 @@ def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source
                 warnings=[*warnings, *found.warnings],
             )
         )
+    raw.values = None  # used up
     return assays
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Axis", "aggregate", "make_axis"]
 
-#: Values that are converted at a time; keeps what is allocated beside source and result small.
-BLOCK = 1 << 21
+#: Values that are converted at a time: few enough to stay in the processor's cache.
+BLOCK = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +79,39 @@ def aggregate(
     axis: Axis,
     unit: Unit,
     decimals: int | None,
+    *,
+    reuse: bool = False,
 ) -> NDArray[np.float32]:
     """Convert a source matrix to the stored unit and to the features of an axis.
 
     Parameters
     ----------
     values
-        (profiles, source columns) float32, in the source's unit and range; left as it is.
+        (profiles, source columns) float32, C order, in the source's unit and range.
     rows
-        The profiles to take, in the order wanted.
+        The profiles to take, each once, in the order wanted.
     axis
         The features.
     unit, decimals
         Of the source.
+    reuse
+        `values` is no longer needed: where the result is nearly as large, it takes the same memory.
 
     Returns
     -------
     ndarray
         (len(rows), features) float32, C order, in the stored unit, with one bit pattern for NaN.
     """
-    out = np.empty((rows.size, axis.starts.size), dtype=np.float32)
+    shape = (rows.size, axis.starts.size)
+    if reuse and values.shape[1] <= 2 * shape[1] <= 2 * values.shape[1]:
+        # Rows are taken in the order in which they lie, so none is written over before it has been read.
+        out = values.reshape(-1)[: rows.size * shape[1]].reshape(shape)
+    else:
+        out = np.empty(shape, dtype=np.float32)
+    order = np.argsort(rows)
     step = max(1, BLOCK // max(1, values.shape[1]))
     for start in range(0, rows.size, step):
-        part = rows[start : start + step]
+        part = rows[order[start : start + step]]
         linear = unit.to_linear(values[part], decimals)
         if unit.base.low is not None:
             np.clip(linear, unit.base.low, unit.base.high, out=linear)  # what rounding alone put outside
@@ -113,7 +123,19 @@ def aggregate(
         else:
             _mean(linear, axis, target)
         target[np.isnan(target)] = np.nan
+    _move_rows(out, order)
     return out
+
+
+def _move_rows(values: NDArray[np.float32], to: NDArray[np.intp]) -> None:
+    """Move row i to row ``to[i]``, for all i, in place."""
+    moved = to == np.arange(to.size)
+    for first in np.flatnonzero(~moved):
+        at, held = first, values[first].copy()
+        while not moved[at]:
+            moved[at] = True
+            at = to[at]
+            held, values[at] = values[at].copy(), held
 
 
 def _sum(linear: NDArray[np.float32], axis: Axis, out: NDArray[np.float32]) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["MAX_FEATURES", "nearest_other", "standardised"]
 
 #: More features than this add time but nothing to see: they are thinned evenly.
-MAX_FEATURES = 4096
+MAX_FEATURES = 2048
 
 #: Rows at a time; with all of them at once BLAS makes half of the symmetric product only.
 _BLOCK = 1024

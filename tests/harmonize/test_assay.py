@@ -221,13 +221,16 @@ def test_names_by_the_sampling_rule(matrix, sampled, make_refs) -> None:
 def test_names_by_a_sample_table(matrix, sampled, make_refs, tmp_path) -> None:
     table = tmp_path / "samples.csv"
     table.write_text("column,sample_id,patient_id,cohort,sample_type\nx1,S1,P1,C,primary\nx2,S2,P2,D,primary\n")
-    raw = matrix(["x1", "x2"], ["HER2"], [[1], [2]], modality="prot", unit="log2_ratio", cohort="C")
-    assay = one(raw, sampled(path=table), make_refs(), "C")
+
+    def raw():
+        return matrix(["x1", "x2"], ["HER2"], [[1], [2]], modality="prot", unit="log2_ratio", cohort="C")
+
+    assay = one(raw(), sampled(path=table), make_refs(), "C")
     assert assay.profiles.get_column("sample_id").to_list() == ["S1"]
     assert assay.drops.counts == {"sample of another cohort": 1}
     table.write_text("column,patient\nx1,P1\n")
     with pytest.raises(StudyError, match="has no column sample_id, patient_id"):
-        to_assays(raw, "C", sampled(path=table), make_refs(), "abc")
+        to_assays(raw(), "C", sampled(path=table), make_refs(), "abc")
 
 
 def test_ffpe_comes_from_the_file(matrix, study, refs) -> None:

@@ -132,6 +132,8 @@ def test_aggregation_is_the_loop_over_genes(data: st.DataObject) -> None:
     axis = make_axis(pl.DataFrame(pairs, schema=["feature_id", "column"], orient="row"), how)
     rows = rng.permutation(n)
     out = aggregate(values, rows, axis, parse_unit("beta"), None)
+    again = aggregate(values.copy(), rows, axis, parse_unit("beta"), None, reuse=True)
+    assert out.tobytes() == again.tobytes()
     for j, gene in enumerate(axis.frame.get_column("feature_id")):
         taken = values[rows][:, [c for g, c in pairs if g == gene]].astype(np.float64)
         for i in range(n):

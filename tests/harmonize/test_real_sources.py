@@ -42,7 +42,10 @@ class Real:
         found = []
         for raw in self.raws(name, file):
             source = replace(raw.source, **changed)
-            found += to_assays(replace(raw, source=source), cohort, self.study(name), self.refs(name), "s")
+            values = raw.values.copy() if raw.values is not None else None  # they are used up
+            found += to_assays(
+                replace(raw, source=source, values=values), cohort, self.study(name), self.refs(name), "s"
+            )
         return found
 
     def matrix(self, name: str, file: str, cohort: str) -> Matrix:
