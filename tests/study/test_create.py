@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,7 @@ def test_init_makes_a_study_that_finds_its_files(upstream: Path, tmp_path: Path)
     assert params["evaluate"]["survival"] == {"not_applicable": "no source brings follow-up"}
     assert (study / ".dvc").is_dir()
     stages = subprocess.run(
-        [shutil.which("dvc") or "dvc", "stage", "list"], cwd=study, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "dvc", "stage", "list"], cwd=study, capture_output=True, text=True, check=True
     ).stdout
     assert "build@BLCA" in stages
 
