@@ -93,6 +93,11 @@ def defaults_for(measured: list[Measured], *, has_outcome: bool) -> Defaults:
     defaults.reasons["train"] = (
         [f"{shared}, the most of any two modalities in one unit."] if len(modalities) > 1 else []
     )
+    defaults.reasons["train"] += [
+        f"No tumour or cell line was recognised in the sources of {m.modality} ({m.unit}); their build will say more."
+        for m in measured
+        if not any(m.samples.values())
+    ]
     defaults.sections["evaluate"] = {
         "impute": {"from": modalities[0], "to": modalities[1]} if len(modalities) > 1 else None,
         "survival": {"endpoint": "OS"} if has_outcome else {"not_applicable": "no source brings follow-up"},

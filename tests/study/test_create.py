@@ -100,6 +100,14 @@ def test_a_single_modality_is_trained_alone() -> None:
     assert sections["evaluate"]["impute"] is None
 
 
+def test_a_source_without_a_known_sample_is_named() -> None:
+    measured = [Measured("rna", "tpm", {"AAA": barcodes(60, 12)}), Measured("meth", "beta", {"AAA": frozenset()})]
+    reasons = defaults_for(measured, has_outcome=True).reasons["train"]
+    assert reasons == [
+        "No tumour or cell line was recognised in the sources of meth (beta); their build will say more."
+    ]
+
+
 def test_params_read_back_as_they_were_written() -> None:
     sections = {"split": {"name": "x", "cohorts": ["A"]}, "train": {"model": "aro"}}
     assert yaml.safe_load(params_text(sections, {"split": ["why"]})) == sections
