@@ -122,6 +122,27 @@ def test_site_codes_read_as_missing(built: Path, bad: Path) -> None:
     refused(built, "one of them may be the site 'NA', read as missing")
 
 
+def test_a_second_try_on_the_same_bad_file_is_refused_too(built: Path, bad: Path) -> None:
+    shutil.copy(bad / "word_in_number.tsv", built)
+    write_study(built, source_of("word_in_number.tsv"))
+    refused(built, "'high' is no number")
+    refused(built, "'high' is no number")
+    done = CliRunner().invoke(app, ["assemble"])
+    assert done.exit_code == 1
+    assert "cohort BLCA has not been built from its plan as it is now" in done.stderr
+
+
+def test_a_mended_file_is_built_after_a_failure(built: Path, bad: Path) -> None:
+    shutil.copy(bad / "word_in_number.tsv", built / "again.tsv")
+    write_study(built, source_of("again.tsv"))
+    refused(built, "'high' is no number")
+    (built / "again.tsv").write_text(GOOD.replace("60.5", "70.5"))
+    done = CliRunner().invoke(app, ["build"])
+    assert done.exit_code == 0, done.output
+    with omicstore.open(built / "data" / "store") as store:
+        assert store.query(cohort="BLCA", modalities=["rna"]).to_numpy("rna").max() == 70.5
+
+
 def test_every_bad_file_is_tried(bad: Path) -> None:
     assert {p.name for p in bad.iterdir()} == set(CASES) | {"tss_na_missing.csv"}
 

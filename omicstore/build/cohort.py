@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from omicstore.harmonize.samples import SampleMap
 from omicstore.modalities import MODALITIES
 from omicstore.readers import read
 from omicstore.readers.patches_h5 import iter_patches
+from omicstore.store.layout import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,8 @@ def build_cohort(root: Path, cohort: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        What the cohort holds: the body of ``cohort=<c>/cohort.json``, also written to ``data/parts/<c>.json``.
+        What the cohort holds: the body of ``cohort=<c>/cohort.json``. ``data/parts/<c>.json`` has it too, with the hash
+        of the plan that it was built from.
     """
     from omicstore.store.writer import write_cohort
 
@@ -61,8 +62,7 @@ def build_cohort(root: Path, cohort: str) -> dict[str, Any]:
         reports=work.reports,
         patches=work.patches,
     )
-    content = json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-    write_if_changed(root / PARTS / f"{cohort}.json", content)
+    write_if_changed(root / PARTS / f"{cohort}.json", canonical_json({"plan": planned.digest, "cohort": body}))
     return body
 
 

@@ -6,6 +6,7 @@ change only when something that the cohort depends on does, so DVC rebuilds that
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -19,17 +20,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["BUILD_FORMAT", "Planned", "load_plan", "plan"]
+__all__ = ["BUILD_FORMAT", "Planned", "load_plan", "plan", "plan_digest"]
 
 #: Raised when a change of the code changes what a build makes of the same files, so that DVC builds again.
 BUILD_FORMAT = "omicstore.plan/1"
 
 
 class Planned:
-    """A cohort's plan, read back: the study as this cohort sees it, and the hash and size of each file."""
+    """A cohort's plan, read back: the study as this cohort sees it, the hash and size of its files, its own hash."""
 
-    def __init__(self, study: Study, hashes: dict[Path, tuple[str, int]]) -> None:
-        self.study, self._hashes = study, hashes
+    def __init__(self, study: Study, hashes: dict[Path, tuple[str, int]], digest: str) -> None:
+        self.study, self._hashes, self.digest = study, hashes, digest
 
     def sha256(self, source: Source) -> str:
         """Return the content hash of a source."""
@@ -118,7 +119,12 @@ def load_plan(root: Path, cohort: str) -> Planned:
         simulated=body["simulated"],
         root=root,
     )
-    return Planned(study, hashes)
+    return Planned(study, hashes, plan_digest(root, cohort))
+
+
+def plan_digest(root: Path, cohort: str) -> str:
+    """Return the sha256 (hex) of a cohort's plan."""
+    return hashlib.sha256((root / "plan" / f"{cohort}.json").read_bytes()).hexdigest()
 
 
 def _body(study: Study, cohort: str, root: Path, describe: Callable[[Path], tuple[str, int]]) -> dict[str, Any]:

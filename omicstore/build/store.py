@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from omicstore.build.cohort import PARTS, STORE, build_cohort
-from omicstore.build.plan import plan
+from omicstore.build.plan import plan, plan_digest
 from omicstore.errors import StoreError
 from omicstore.sources import load_study
 
@@ -23,17 +23,17 @@ def assemble_study(root: Path) -> str:
     Raises
     ------
     StoreError
-        If a cohort of the study has not been built.
+        If a cohort of the study has not been built from its plan.
     """
     from omicstore.store.writer import assemble
 
     study = load_study(root / "params.yaml")
     for cohort in study.cohorts:
-        if not (root / PARTS / f"{cohort}.json").is_file():
+        if not _is_built(root, cohort):
             raise StoreError(
-                f"cohort {cohort} has not been built",
-                expected=f"{root / PARTS / cohort}.json",
-                run=f"omicstore build {cohort}",
+                f"cohort {cohort} has not been built from its plan as it is now",
+                expected=f"{PARTS / cohort}.json, with the hash of plan/{cohort}.json",
+                run=f"omicstore plan && omicstore build {cohort}",
             )
     return assemble(root / STORE, study.cohorts, dataset=study.dataset, simulated=study.simulated)
 
@@ -48,10 +48,8 @@ def build_study(root: Path, say: Callable[[str], None]) -> str:
     say
         Called with a line before each cohort.
     """
-    changed = plan(root)
-    for cohort, is_new in changed.items():
-        part = root / PARTS / f"{cohort}.json"
-        if not is_new and part.is_file() and _whole(root, part):
+    for cohort in plan(root):
+        if _is_built(root, cohort):
             say(f"{cohort}: unchanged")
             continue
         say(f"{cohort}: building")
@@ -59,6 +57,10 @@ def build_study(root: Path, say: Callable[[str], None]) -> str:
     return assemble_study(root)
 
 
-def _whole(root: Path, part: Path) -> bool:
-    cohort_json = root / STORE / f"cohort={part.stem}" / "cohort.json"
-    return cohort_json.is_file() and json.loads(cohort_json.read_text("utf-8")) == json.loads(part.read_text("utf-8"))
+def _is_built(root: Path, cohort: str) -> bool:
+    """Whether what lies in the store was built from the plan as it is now; a plan whose build failed is not built."""
+    part, written = root / PARTS / f"{cohort}.json", root / STORE / f"cohort={cohort}" / "cohort.json"
+    if not (part.is_file() and written.is_file() and (root / "plan" / f"{cohort}.json").is_file()):
+        return False
+    record = json.loads(part.read_text("utf-8"))
+    return bool(record == {"plan": plan_digest(root, cohort), "cohort": json.loads(written.read_text("utf-8"))})
