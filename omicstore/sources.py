@@ -10,40 +10,13 @@ from typing import Any
 import yaml
 
 from omicstore.errors import StudyError, UnknownNameError
+from omicstore.formats import FORMATS, get_format
 from omicstore.modalities import get_modality
 from omicstore.paths import below
 
-__all__ = ["FORMATS", "REFERENCE_FORMATS", "Reference", "Sampling", "Source", "Study", "load_study"]
-
-#: Formats a source may have; `omicstore.readers` has one module for each family.
-FORMATS: tuple[str, ...] = (
-    "matrix",
-    "xena-matrix",
-    "xena-clinical",
-    "xena-survival",
-    "firehose-rnaseqv2",
-    "firehose-rppa",
-    "firehose-mirnaseq",
-    "firehose-clinical",
-    "mcat-table",
-    "clinical-table",
-    "tcga-cdr",
-    "reports",
-    "patches-h5",
-)
+__all__ = ["REFERENCE_FORMATS", "Reference", "Sampling", "Source", "Study", "load_study"]
 
 REFERENCE_FORMATS: tuple[str, ...] = ("xena-probemap", "hgnc", "probe-table", "tcga-tss", "metabolite-table")
-
-#: Formats whose files hold tables of patients, so they need neither modality nor unit.
-TABLE_FORMATS = ("xena-clinical", "xena-survival", "firehose-clinical", "clinical-table", "tcga-cdr")
-
-MODALITY_OF_FORMAT = {
-    "firehose-rnaseqv2": "rna",
-    "firehose-rppa": "prot",
-    "firehose-mirnaseq": "mirna",
-    "reports": "report",
-    "patches-h5": "patches",
-}
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -59,7 +32,7 @@ class Source:
     path
         The file, or the folder for formats that have one file per slide.
     format
-        One of `FORMATS`.
+        One of `omicstore.formats.FORMATS`.
     modality, cohort, unit, platform
         What the file measures, in whom, in which unit (an expression such as ``log2(tpm+0.001)``), on which array.
         A table of patients of several cohorts has no cohort.
@@ -79,6 +52,9 @@ class Source:
         The text column of a report table.
     upstream_fit
         Over which samples the upstream normalisation was fitted: one of `UPSTREAM_FITS`.
+    part
+        The one part to take of a file or folder that holds several: a stable id of a cBioPortal study, a modality of
+        an h5mu file, a layer of an h5ad file.
     """
 
     path: Path
@@ -96,6 +72,7 @@ class Source:
     labels: dict[str, str] = field(default_factory=dict)
     text: str | None = None
     upstream_fit: str | None = None
+    part: str | None = None
     url: str | None = None
     sha256: str | None = None
     licence: str | None = None
@@ -103,7 +80,7 @@ class Source:
     @property
     def is_table(self) -> bool:
         """Whether this is a table of patients rather than measurements."""
-        return self.format in TABLE_FORMATS
+        return FORMATS[self.format].kind == "table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,25 +232,23 @@ def _source(entry: Any, root: Path, where: str) -> Source:
         raise StudyError(
             f"{where} has no {'format' if 'path' in entry else 'path'}", expected="at least path and format"
         )
-    if entry["format"] not in FORMATS:
-        raise UnknownNameError(f"format in {where}", str(entry["format"]), FORMATS)
-    values = dict(entry)
+    form = get_format(str(entry["format"]), where)
+    values = {"unit": form.unit, "modality": form.modality} | {k: v for k, v in entry.items() if v is not None}
     values["path"] = below(root, entry["path"])
     for key in ("select", "drop", "missing"):
         value = entry.get(key) or ()
         values[key] = (value,) if isinstance(value, str) else tuple(str(v) for v in value)
     values["cohort"] = str(entry["cohort"]).upper() if entry.get("cohort") else None
-    modality = entry.get("modality") or MODALITY_OF_FORMAT.get(entry["format"])
-    values["modality"] = get_modality(modality).name if modality else None
+    values["modality"] = get_modality(values["modality"]).name if values["modality"] else None
     source = Source(**values)
-    if source.modality is None and not source.is_table:
+    if source.modality is None and form.kind == "matrix":
         raise StudyError(f"{where}: {source.path.name} has no modality", expected="modality: rna, meth, prot, ...")
     if source.upstream_fit is not None and source.upstream_fit not in UPSTREAM_FITS:
         raise UnknownNameError(f"upstream_fit in {where}", source.upstream_fit, UPSTREAM_FITS)
     if source.sha256 is not None and not (isinstance(source.sha256, str) and _SHA256.fullmatch(source.sha256)):
         raise StudyError(f"{where}: sha256 is {source.sha256!r}", expected="64 hexadecimal digits, in quotes")
     kind = get_modality(source.modality).kind if source.modality else None
-    if kind == "matrix" and source.unit is None:
+    if kind == "matrix" and source.unit is None and form.kind == "matrix":
         raise StudyError(f"{where}: {source.path.name} has no unit", expected="unit: tpm, log2(tpm+1), beta, ...")
     if source.orientation not in (None, "features_in_rows", "features_in_columns"):
         raise UnknownNameError(

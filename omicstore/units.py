@@ -55,6 +55,7 @@ BASES: dict[str, Base] = {
         Base("m_value", "beta", 0.0, 1.0, additive=False),
         Base("mutated", "mutated", 0.0, 1.0, additive=False),
         Base("log2_ratio", "log2_ratio", None, None, additive=False),
+        Base("gistic", "gistic", -2.0, 2.0, additive=False),  # -2 deep loss, -1, 0, 1, 2 amplification
         Base("zscore", "zscore", None, None, additive=False),
     )
 }

@@ -16,7 +16,7 @@ from omicstore.harmonize.fixation import Fixation
 from omicstore.harmonize.references import References
 from omicstore.harmonize.samples import SampleMap
 from omicstore.modalities import MODALITIES
-from omicstore.readers import read
+from omicstore.readers import expand, read
 from omicstore.readers.patches_h5 import iter_patches
 from omicstore.store.layout import canonical_json
 
@@ -80,7 +80,8 @@ class _CohortBuild:
         """Yield the cohort's matrices; tables are read first, and those in the same files are kept for later."""
         order = list(MODALITIES)
         by_modality: dict[str, list[tuple[int, Source]]] = {}
-        for position, source in enumerate(self.study.sources):
+        parts = [(position, part) for position, source in enumerate(self.study.sources) for part in expand(source)]
+        for position, source in parts:
             if source.modality is None or MODALITIES[source.modality].kind != "matrix":
                 self.tables_raw += [(position, self._id(source), raw) for raw in self._read(source)]
             else:

@@ -43,11 +43,15 @@ import typer
 
 from omicstore.cli.group import Group
 from omicstore.errors import OmicstoreError, StudyError
+from omicstore.progress import shown_by, silent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from rich.console import Console, RenderableType
+
+    from omicstore.cli.bars import Bars
+    from omicstore.progress import Advance
 
 __all__ = [
     "DryRun",
@@ -170,19 +174,19 @@ class Output:
             raise WarnedError("there were warnings, and --strict makes a warning a failure")
 
     @contextmanager
-    def progress(self, what: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    def progress(self, what: str, total: float | None = None, unit: str = "") -> Iterator[Advance]:
         """Show progress with the time left on stderr, if that is a terminal; yields ``advance(n=1)``."""
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-        shown = not (self.quiet or self.json) and self.messages.is_terminal
-        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=self.messages, transient=True, disable=not shown) as bar:
-            task = bar.add_task(what, total=total)
-
-            def advance(n: float = 1) -> None:
-                bar.advance(task, n)
-
+        if self.quiet or self.json or not self.messages.is_terminal:
+            yield silent
+            return
+        with self._bar.task(what, total, unit) as advance:
             yield advance
+
+    @functools.cached_property
+    def _bar(self) -> Bars:
+        from omicstore.cli.bars import Bars
+
+        return Bars(self.messages)
 
 
 def command(*, warns: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -218,7 +222,8 @@ def command(*, warns: bool = False) -> Callable[[Callable[..., None]], Callable[
             out = Output(**switches)
             for name, group in groups.items():
                 values[name] = group(**{f.name: values.pop(f.name) for f in fields(group)})
-            function(out, **values)
+            with shown_by(out.progress):
+                function(out, **values)
             out.stop_if_strict()
             if out.warned and warns:
                 raise typer.Exit(3)

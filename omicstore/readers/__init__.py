@@ -1,14 +1,12 @@
-"""Readers: one module per family of upstream formats, all giving `RawTable`.
-
-A new format is one module (or function) and one line in `READERS`.
-"""
+"""Readers: one module per family of upstream formats, all giving `RawTable`; `omicstore.formats` is their registry."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from omicstore.errors import UnknownNameError
+from omicstore.errors import StudyError
+from omicstore.formats import get_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,28 +14,11 @@ if TYPE_CHECKING:
     from omicstore.readers.table import RawTable
     from omicstore.sources import Sampling, Source
 
-__all__ = ["READERS", "read"]
-
-#: Format to ``module:function``, imported when a file of the format is read.
-READERS: dict[str, str] = {
-    "matrix": "omicstore.readers.matrix:read_matrix",
-    "xena-matrix": "omicstore.readers.matrix:read_xena_matrix",
-    "xena-clinical": "omicstore.readers.xena:read_clinical",
-    "xena-survival": "omicstore.readers.xena:read_survival",
-    "firehose-rnaseqv2": "omicstore.readers.firehose:read_measurements",
-    "firehose-rppa": "omicstore.readers.firehose:read_measurements",
-    "firehose-mirnaseq": "omicstore.readers.firehose:read_measurements",
-    "firehose-clinical": "omicstore.readers.firehose_clinical:read_clinical",
-    "mcat-table": "omicstore.readers.mcat:read_table",
-    "clinical-table": "omicstore.readers.clinical_table:read_table",
-    "tcga-cdr": "omicstore.readers.tcga_cdr:read_outcomes",
-    "reports": "omicstore.readers.reports:read_reports",
-    "patches-h5": "omicstore.readers.patches_h5:read_slides",
-}
+__all__ = ["expand", "has_outcomes", "profile_ids", "read"]
 
 
 def read(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
-    """Read one upstream file.
+    """Read one upstream file, or one part of it (see `expand`).
 
     Parameters
     ----------
@@ -56,8 +37,58 @@ def read(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
     SourceError
         If the file is not what the study says it is.
     """
-    if source.format not in READERS:
-        raise UnknownNameError("format", source.format, READERS)
-    module, _, function = READERS[source.format].partition(":")
+    module, _, function = get_format(source.format).reader.partition(":")
     reader: Callable[[Source, Sampling | None], list[RawTable]] = getattr(import_module(module), function)
     return reader(source, sampling)
+
+
+def expand(source: Source) -> list[Source]:
+    """Return the parts of a source that holds several modalities or tables, or the source itself.
+
+    Only headers are looked at. A part with a modality is a matrix, patches or reports; one without is a table of
+    patients.
+
+    Parameters
+    ----------
+    source
+        As the study file has it. Its modality and part, where it has them, choose among the parts.
+
+    Returns
+    -------
+    list of Source
+        Each with what `read` needs: a modality and a unit, or neither.
+
+    Raises
+    ------
+    SourceError
+        If the file is not what the study says it is.
+    StudyError
+        If no part is of the modality that the study names.
+    """
+    form = get_format(source.format)
+    if form.kind != "several":
+        return [source]
+    parts: list[Source] = import_module(form.reader.partition(":")[0]).expand(source)
+    if not parts:
+        raise StudyError(
+            f"{source.path.name} holds nothing of modality {source.modality or 'any'}, part {source.part or 'any'}",
+            expected="a modality and a part that are in it, or neither",
+            run=f"omicstore sources {source.path}",
+        )
+    return parts
+
+
+def profile_ids(source: Source) -> list[str] | None:
+    """Return the raw profile ids of a matrix without reading its values; None if they stand in a delimited file."""
+    module = import_module(get_format(source.format).reader.partition(":")[0])
+    found: Callable[[Source], list[str]] | None = getattr(module, "profile_ids", None)
+    return None if found is None else found(source)
+
+
+def has_outcomes(source: Source) -> bool:
+    """Whether a source brings follow-up; where only reading can tell, its tables are read."""
+    held = get_format(source.format).outcomes
+    if held != "perhaps":
+        return held == "yes"
+    tables = (part for part in expand(source) if part.modality is None)
+    return any(raw.kind == "outcome" and raw.frame is not None and raw.frame.height for t in tables for raw in read(t))

@@ -5,6 +5,7 @@ The values of a patient are repeated for each slide.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,9 +22,12 @@ from omicstore.readers.table import Drops, RawTable
 if TYPE_CHECKING:
     from omicstore.sources import Sampling, Source
 
-__all__ = ["DAYS_PER_MONTH", "SUFFIXES", "read_table"]
+__all__ = ["DAYS_PER_MONTH", "SUFFIXES", "UNITS", "expand", "read_table"]
 
 SUFFIXES: dict[str, str] = {"rna": "_rnaseq", "cnv": "_cnv", "mut": "_mut"}
+
+#: In what unit the tables hold a modality: z-scores within the cohort, GISTIC's calls, 1 where mutated.
+UNITS: dict[str, str] = {"rna": "zscore", "cnv": "gistic", "mut": "mutated"}
 
 DAYS_PER_MONTH = 30.4375
 
@@ -96,6 +100,18 @@ def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTabl
     named = text.select(pl.col(str(i)).alias(layout.header[i]) for i in dict.fromkeys([at, *tables]))
     table = TextTable(layout, named.with_columns(present(pl.all(), source.missing)))
     return [matrix, *_tables(source, table, pl.col(layout.header[at]))]
+
+
+def expand(source: Source) -> list[Source]:
+    """Return a source for each modality that the table has columns of, or the one that the source names."""
+    if source.modality is not None:
+        return [replace(source, unit=source.unit or UNITS.get(source.modality))]
+    header = sniff(source.path).header
+    return [
+        replace(source, modality=modality, unit=UNITS[modality])
+        for modality, suffix in SUFFIXES.items()
+        if any(name.endswith(suffix) for name in header)
+    ]
 
 
 def _find(header: list[str], name: str) -> int | None:

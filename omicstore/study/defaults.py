@@ -25,9 +25,6 @@ LEAST_FOLDS = 3
 #: Fewer patients than this in a fold's test part say nothing.
 PATIENTS_PER_FOLD = 10
 
-#: A source of one of these formats brings follow-up.
-OUTCOME_FORMATS = ("tcga-cdr", "xena-survival", "firehose-clinical", "mcat-table")
-
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -48,9 +45,10 @@ class Defaults:
 
 def choose_defaults(study: Study) -> Defaults:
     """Look at the ids in a study's files and choose what its pipeline does."""
+    from omicstore.readers import has_outcomes
     from omicstore.study.peek import measured_samples
 
-    has_outcome = any(source.format in OUTCOME_FORMATS for source in study.sources)
+    has_outcome = any(has_outcomes(source) for source in study.sources)
     return defaults_for(measured_samples(study), has_outcome=has_outcome)
 
 

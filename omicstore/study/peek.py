@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from omicstore.harmonize.samples import Sample, SampleMap
 from omicstore.modalities import MODALITIES
+from omicstore.readers import expand, profile_ids
 from omicstore.readers.delimited import read_texts, sniff
 from omicstore.study.defaults import Measured, unit_of
 
@@ -36,7 +37,7 @@ def measured_samples(study: Study) -> list[Measured]:
         If a file is not what the study says it is.
     """
     found: dict[tuple[str, str], dict[str, set[str]]] = {}
-    for source in study.sources:
+    for source in (part for whole in study.sources for part in expand(whole)):
         if (
             source.modality is None
             or MODALITIES[source.modality].kind != "matrix"
@@ -54,6 +55,8 @@ def measured_samples(study: Study) -> list[Measured]:
 
 
 def _samples(source: Source, people: SampleMap) -> list[Sample]:
+    if (ids := profile_ids(source)) is not None:
+        return [sample for name in ids if (sample := _named(name, people, source))]
     layout = sniff(source.path, two_headers=source.format.startswith("firehose"))
     across = [sample for name in layout.header if (sample := _named(name, people, source))]
     column = _id_column(layout, source, people)

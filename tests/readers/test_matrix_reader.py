@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from omicstore.errors import SourceError, StudyError, UnknownNameError
-from omicstore.readers import READERS, read
-from omicstore.sources import FORMATS, Sampling, Source
+from omicstore.formats import FORMATS
+from omicstore.readers import read
+from omicstore.sources import Sampling, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +27,10 @@ VALUES = [[1, 4], [2, np.nan], [3, 6]]
 
 
 def test_every_format_has_a_reader() -> None:
-    assert sorted(READERS) == sorted(FORMATS)
+    for form in FORMATS.values():
+        module, _, function = form.reader.partition(":")
+        assert callable(getattr(import_module(module), function)), form.name
+        assert (form.kind == "several") == hasattr(import_module(module), "expand"), form.name
     with pytest.raises(UnknownNameError, match="one of matrix"):
         read(Source("x", "matrixx"))  # type: ignore[arg-type]
 
