@@ -56,7 +56,7 @@ def train(out: Output, *, model: _Model = None, store: StoreOption = None, dry_r
     from models.train import train as run
 
     with omicstore.open(find_store(store)) as opened:
-        sidecar = run(root, opened, say=out.note, progress=out.progress, model=model)
+        sidecar = run(root, opened, say=out.note, model=model)
     body = {"written": str(folder), "selection": sidecar["selection"], "simulated": sidecar["simulated"]}
     out.result(body, lambda: out.text(f"{_mark(sidecar)}trained {settings.model}: {folder}"))
 

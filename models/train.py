@@ -17,18 +17,16 @@ from models.files import write_json
 from models.registry import get_model
 from models.settings import TrainSettings, read_params
 from omicstore.errors import OmicstoreError, SplitError
+from omicstore.progress import task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from torch import Tensor
 
     from models.module import MultiOmicsModule
     from omicstore.store.reader import Store
-
-    Progress = Callable[[str, int], AbstractContextManager[Callable[[], None]]]
 
 __all__ = ["KeepBest", "fit", "quiet_lightning", "train"]
 
@@ -146,9 +144,7 @@ def fit(
     return best
 
 
-def train(
-    root: Path, store: Store, *, say: Callable[[str], None], progress: Progress, model: str | None = None
-) -> dict[str, Any]:
+def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | None = None) -> dict[str, Any]:
     """Train as the params.yaml in `root` says and write ``artifacts/<model>``.
 
     Weights, sidecar, state and history have the same bytes whenever data, settings and machine are the same. Val rows
@@ -162,8 +158,6 @@ def train(
         Its store.
     say
         Called with a line per step.
-    progress
-        Given a title and a number of steps, a context whose value is called after each step.
     model
         Instead of ``train.model`` of params.yaml.
 
@@ -204,7 +198,7 @@ def train(
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         module = spec.build(axes, config)
-    with progress("training", config.max_epochs) as advance:
+    with task("training", config.max_epochs, "epochs") as advance:
         best = fit(module, data, config, devices=settings.devices, seed=settings.seed, advance=advance)
     say(f"best epoch {best.epoch + 1}, val loss {best.loss:.4f}")
     folder = root / "artifacts" / settings.model

@@ -16,6 +16,7 @@ from models.files import write_json
 from models.registry import get_model
 from models.settings import EvaluateSettings, Survival, TrainSettings, read_params
 from omicstore.errors import LeakageError, UnknownNameError
+from omicstore.progress import task
 from omicstore.store.enforce import TEST_READS
 
 if TYPE_CHECKING:
@@ -69,29 +70,32 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str
     ids, z_test = module.export_embeddings(data.batches("test"))
     say(f"{len(ids)} test samples")
     body: dict[str, Any] = _about(checkpoint, settings, n_test=len(ids))
-    body["reconstruction"] = reconstruction(name, module, parts["train"], parts["test"], z_test.shape[1], settings)
-    features: list[dict[str, Any]] = []
-    curves: list[dict[str, Any]] = []
-    if isinstance(settings.impute, str):
-        body["imputation"] = {"not_applicable": settings.impute}
-    else:
-        for modality in [*settings.impute.source, settings.impute.target]:
-            if modality not in module.axes:
-                raise UnknownNameError(
-                    "modality of the trained model",
-                    modality,
-                    module.axes,
-                    run="edit evaluate.impute or train.modalities",
-                )
-        targets = checkpoint.state.features(settings.impute.target)
-        body["imputation"], features = imputation(
-            name, module, parts["train"], parts["test"], targets, settings, settings.impute
-        )
-    if isinstance(settings.survival, str):
-        body["survival"] = {"not_applicable": settings.survival}
-    else:
-        train, val, test = (_followed(store, checkpoint, data, part) for part in ("train", "val", "test"))
-        body["survival"], curves = survival_probe(train, val, test, settings.survival, settings)
+    with task("evaluating", 3, "tables") as advance:
+        body["reconstruction"] = reconstruction(name, module, parts["train"], parts["test"], z_test.shape[1], settings)
+        advance()
+        features: list[dict[str, Any]] = []
+        curves: list[dict[str, Any]] = []
+        if isinstance(settings.impute, str):
+            body["imputation"] = {"not_applicable": settings.impute}
+        else:
+            for modality in [*settings.impute.source, settings.impute.target]:
+                if modality not in module.axes:
+                    raise UnknownNameError(
+                        "modality of the trained model",
+                        modality,
+                        module.axes,
+                        run="edit evaluate.impute or train.modalities",
+                    )
+            targets = checkpoint.state.features(settings.impute.target)
+            body["imputation"], features = imputation(
+                name, module, parts["train"], parts["test"], targets, settings, settings.impute
+            )
+        advance()
+        if isinstance(settings.survival, str):
+            body["survival"] = {"not_applicable": settings.survival}
+        else:
+            train, val, test = (_followed(store, checkpoint, data, part) for part in ("train", "val", "test"))
+            body["survival"], curves = survival_probe(train, val, test, settings.survival, settings)
     body["conclusions"] = conclusions(get_model(name).title, name, body)
     history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
     _write(root / "reports", body, {"training": _losses(history), "imputation": features, "survival": curves})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from omicstore.build.cohort import PARTS, STORE, build_cohort
 from omicstore.build.plan import plan, plan_digest
 from omicstore.errors import StoreError
+from omicstore.progress import task
 from omicstore.sources import load_study
 
 if TYPE_CHECKING:
@@ -48,12 +49,15 @@ def build_study(root: Path, say: Callable[[str], None]) -> str:
     say
         Called with a line before each cohort.
     """
-    for cohort in plan(root):
-        if _is_built(root, cohort):
-            say(f"{cohort}: unchanged")
-            continue
-        say(f"{cohort}: building")
-        build_cohort(root, cohort)
+    cohorts = plan(root)
+    with task("building", len(cohorts), "cohorts") as advance:
+        for cohort in cohorts:
+            if _is_built(root, cohort):
+                say(f"{cohort}: unchanged")
+            else:
+                say(f"{cohort}: building")
+                build_cohort(root, cohort)
+            advance()
     return assemble_study(root)
 
 

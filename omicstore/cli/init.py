@@ -31,8 +31,7 @@ def init(
     """
     from omicstore.study.create import create_study
 
-    with out.progress("looking at the files"):
-        defaults = create_study(folder, sources, dry_run=dry_run)
+    defaults = create_study(folder, sources, dry_run=dry_run)
     body = {"study": str(folder), "sections": defaults.sections, "reasons": defaults.reasons}
     out.result(body, lambda: _show(out, folder, defaults.reasons, filled=sources is not None, dry_run=dry_run))
 

@@ -33,8 +33,7 @@ def simulate(
         body = {"study": str(folder / "study.yaml"), "simulated": True, **chosen}
         out.result(body, lambda: out.text(f"would write simulated data to {folder}"))
         return
-    with out.progress("simulating"):
-        study = write(folder, **chosen)
+    study = write(folder, **chosen)
     body = {"study": str(study), "simulated": True, **chosen}
     out.result(body, lambda: out.text(f"Wrote simulated data to {folder}. Next: omicstore init DIR --sources {study}"))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from omicstore.progress import task
 from omicstore.simulate import clinical
 from omicstore.simulate.aliquots import make_aliquots
 from omicstore.simulate.assays import Assays
@@ -75,13 +76,15 @@ def simulate(out: Path, *, seed: int = 7, scale: float = 1.0) -> Path:
     write_sites(references / "simulated_tss.csv", COHORTS)
     entries: list[Entry] = []
     truth = []
-    for design in COHORTS:
-        people = make_people(design, seed, scale)
-        state = make_state(seed, people, programmes)
-        follow_up = make_follow_up(seed, people, state)
-        assays = Assays(seed, people, state, genes, probes, programmes)
-        entries += _write_cohort(out / design.name, assays, follow_up, scale)
-        truth.append((people, state, follow_up))
+    with task("simulating", len(COHORTS), "cohorts") as advance:
+        for design in COHORTS:
+            people = make_people(design, seed, scale)
+            state = make_state(seed, people, programmes)
+            follow_up = make_follow_up(seed, people, state)
+            assays = Assays(seed, people, state, genes, probes, programmes)
+            entries += _write_cohort(out / design.name, assays, follow_up, scale)
+            truth.append((people, state, follow_up))
+            advance()
     clinical.write_cdr(out / "SIMU-CDR.csv.gz", [(people, follow_up) for people, _, follow_up in truth])
     entries.append({"path": "SIMU-CDR.csv.gz", "format": "tcga-cdr"})
     write_truth(out / "truth", seed, scale, truth, genes, programmes)

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 from omicstore.harmonize.samples import Sample, SampleMap
 from omicstore.modalities import MODALITIES
+from omicstore.progress import task
 from omicstore.readers import expand, profile_ids
 from omicstore.readers.delimited import read_texts, sniff
 from omicstore.study.defaults import Measured, unit_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from omicstore.readers.delimited import Layout
     from omicstore.sources import Source, Study
 
@@ -37,21 +40,27 @@ def measured_samples(study: Study) -> list[Measured]:
         If a file is not what the study says it is.
     """
     found: dict[tuple[str, str], dict[str, set[str]]] = {}
-    for source in (part for whole in study.sources for part in expand(whole)):
-        if (
-            source.modality is None
-            or MODALITIES[source.modality].kind != "matrix"
-            or source.cohort not in study.cohorts
-        ):
-            continue
-        samples = _samples(source, SampleMap(study, source.cohort))
+    for modality, cohort, source in _matrices(study):
+        samples = _samples(source, SampleMap(study, cohort))
         kept = {s.sample_id for s in samples if s.sample_type in DEFAULT_TYPES}
-        key = (source.modality, unit_of(source.unit or ""))
-        found.setdefault(key, {}).setdefault(source.cohort, set()).update(kept)
+        key = (modality, unit_of(source.unit or ""))
+        found.setdefault(key, {}).setdefault(cohort, set()).update(kept)
     return [
         Measured(modality, unit, {cohort: frozenset(ids) for cohort, ids in by_cohort.items()})
         for (modality, unit), by_cohort in sorted(found.items())
     ]
+
+
+def _matrices(study: Study) -> Iterator[tuple[str, str, Source]]:
+    """Yield modality, cohort and source of each matrix of the study's cohorts."""
+    with task("looking at the files", len(study.sources), "files") as advance:
+        for whole in study.sources:
+            for part in expand(whole):
+                if not part.modality or not part.cohort or part.cohort not in study.cohorts:
+                    continue
+                if MODALITIES[part.modality].kind == "matrix":
+                    yield part.modality, part.cohort, part
+            advance()
 
 
 def _samples(source: Source, people: SampleMap) -> list[Sample]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import yaml
 
@@ -12,25 +12,9 @@ from models.evaluate.run import evaluate
 from models.train import train
 
 
-class Bar:
-    """A progress bar that nobody sees."""
-
-    def __init__(self, *_: object) -> None:
-        self.done = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def __call__(self) -> None:
-        self.done += 1
-
-
 def run_train(root: Path) -> dict[str, Any]:
     with omicstore.open(root / "data" / "store") as store:
-        return train(root, store, say=lambda _: None, progress=Bar)
+        return train(root, store, say=lambda _: None)
 
 
 def run_evaluate(root: Path) -> dict[str, Any]:
