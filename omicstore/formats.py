@@ -81,7 +81,11 @@ FORMATS: dict[str, Format] = {
         ),
         Format("mcat-table", f"{_R}.mcat:read_table", "a table of MCAT or PORPOISE", "several", outcomes="yes"),
         Format(
-            "clinical-table", f"{_R}.clinical_table:read_table", "a table with a row per patient or sample", "table"
+            "clinical-table",
+            f"{_R}.clinical_table:read_table",
+            "a table with a row per patient or sample",
+            "table",
+            outcomes="perhaps",
         ),
         Format("tcga-cdr", f"{_R}.tcga_cdr:read_outcomes", "outcomes of TCGA (Liu 2018)", "table", outcomes="yes"),
         Format("reports", f"{_R}.reports:read_reports", "a table of pathology reports", "report", "report"),

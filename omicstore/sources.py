@@ -14,13 +14,32 @@ from omicstore.formats import FORMATS, get_format
 from omicstore.modalities import get_modality
 from omicstore.paths import below
 
-__all__ = ["REFERENCE_FORMATS", "Reference", "Sampling", "Source", "Study", "load_study"]
+__all__ = ["ENDPOINTS", "REFERENCE_FORMATS", "FollowUp", "Reference", "Sampling", "Source", "Study", "load_study"]
 
 REFERENCE_FORMATS: tuple[str, ...] = ("xena-probemap", "hgnc", "probe-table", "tcga-tss", "metabolite-table")
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
+ENDPOINTS = ("OS", "DSS", "PFI", "DFI")
+
 UPSTREAM_FITS = ("none", "per_cohort", "all_samples", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """The columns of a table that hold an endpoint.
+
+    Attributes
+    ----------
+    time, event
+        The column of the time from diagnosis to event or last visit, and of whether the event came.
+    unit
+        Of the time: ``days``, ``months`` or ``years``.
+    """
+
+    time: str
+    event: str
+    unit: str = "days"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +67,8 @@ class Source:
         Store probe-level methylation too.
     labels
         Task name to column.
+    outcomes
+        Endpoint (OS, DSS, PFI, DFI) to the columns of a ``clinical-table`` that hold it, where their names do not say.
     text
         The text column of a report table.
     upstream_fit
@@ -70,6 +91,7 @@ class Source:
     orientation: str | None = None
     keep_probes: bool = False
     labels: dict[str, str] = field(default_factory=dict)
+    outcomes: dict[str, FollowUp] = field(default_factory=dict)
     text: str | None = None
     upstream_fit: str | None = None
     part: str | None = None
@@ -240,6 +262,7 @@ def _source(entry: Any, root: Path, where: str) -> Source:
         values[key] = (value,) if isinstance(value, str) else tuple(str(v) for v in value)
     values["cohort"] = str(entry["cohort"]).upper() if entry.get("cohort") else None
     values["modality"] = get_modality(values["modality"]).name if values["modality"] else None
+    values["outcomes"] = _outcomes(entry.get("outcomes") or {}, where)
     source = Source(**values)
     if source.modality is None and form.kind == "matrix":
         raise StudyError(f"{where}: {source.path.name} has no modality", expected="modality: rna, meth, prot, ...")
@@ -255,6 +278,23 @@ def _source(entry: Any, root: Path, where: str) -> Source:
             f"orientation in {where}", source.orientation, ("features_in_rows", "features_in_columns")
         )
     return source
+
+
+def _outcomes(section: Any, where: str) -> dict[str, FollowUp]:
+    _check_keys(section, ENDPOINTS, f"{where}, outcomes")
+    found = {}
+    for endpoint, entry in section.items():
+        at = f"{where}, outcomes.{endpoint}"
+        _check_keys(entry, ("time", "event", "unit"), at)
+        if "time" not in entry or "event" not in entry:
+            raise StudyError(
+                f"{at} has no {'event' if 'time' in entry else 'time'}", expected="time: and event: columns"
+            )
+        unit = str(entry.get("unit", "days"))
+        if unit not in ("days", "months", "years"):
+            raise UnknownNameError(f"unit in {at}", unit, ("days", "months", "years"))
+        found[endpoint] = FollowUp(str(entry["time"]), str(entry["event"]), unit)
+    return found
 
 
 def _references(section: dict[str, Any], root: Path, path: Path) -> list[Reference]:

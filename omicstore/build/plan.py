@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from omicstore.build.files import FileHashes, write_if_changed
 from omicstore.errors import StudyError, UnknownNameError
 from omicstore.paths import below, relative
-from omicstore.sources import Reference, Sampling, Source, Study, load_study
+from omicstore.sources import FollowUp, Reference, Sampling, Source, Study, load_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +103,7 @@ def load_plan(root: Path, cohort: str) -> Planned:
     def source(entry: dict[str, Any]) -> Source:
         file = located(entry)
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+        values["outcomes"] = {endpoint: FollowUp(**columns) for endpoint, columns in values["outcomes"].items()}
         return Source(path=file, **values)
 
     sources = tuple(source(s) for s in body["sources"])

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
 
     from omicstore.sources import Source
 
-__all__ = ["ENDPOINTS", "MISSING_TEXT", "TextTable", "canonical", "fixation", "label_table", "outcome_table"]
-
-ENDPOINTS = ("OS", "DSS", "PFI", "DFI")
+__all__ = ["MISSING_TEXT", "TextTable", "canonical", "fixation", "label_table", "outcome_table"]
 
 #: What stands for a missing entry in TCGA's clinical tables, in lower case; brackets around a word always do.
 MISSING_TEXT = frozenset(

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from omicstore.readers.clinical import ENDPOINTS, TextTable, canonical, fixation, label_table, number, outcome_table
+from omicstore.readers.clinical import TextTable, canonical, fixation, label_table, outcome_table
 from omicstore.readers.delimited import matches, sniff
+from omicstore.readers.followup import follow_up
 from omicstore.readers.table import RawTable
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ CLINICAL: dict[str, tuple[str, ...]] = {
 
 
 def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
-    """Read a clinical table, its labels, and its outcomes where it has OS and OS.time, PFI and PFI.time, ...
+    """Read a clinical table, its labels, and its outcomes (see `omicstore.readers.followup`).
 
     A column that a canonical one is made of is kept under its own name too where the canonical one loses something:
     an age of ``40-60`` is no number.
@@ -61,10 +62,8 @@ def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTabl
     clinical.drops.add("row without an id", [], count=table.frame.height - frame.height)
     clinical.drops.add("dropped by the study file", sorted(dropped))
     found = [clinical]
-    endpoints = {e: (f"{e}.time", e) for e in ENDPOINTS if e in table and f"{e}.time" in table}
-    if endpoints:
-        pairs = {e: (number(pl.col(time)), number(pl.col(event))) for e, (time, event) in endpoints.items()}
-        found.append(outcome_table(source, table, pairs, [pl.col(at).alias("raw_id")]))
+    if endpoints := follow_up(table, source.outcomes):
+        found.append(outcome_table(source, table, endpoints, [pl.col(at).alias("raw_id")]))
     labels = label_table(source, table, pl.col(at))
     return found if labels is None else [*found, labels]
 

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from omicstore.errors import SourceError
-from omicstore.readers.clinical import ENDPOINTS, TextTable, canonical, number, outcome_table
+from omicstore.readers.clinical import TextTable, canonical, number, outcome_table
 from omicstore.readers.delimited import sniff
 from omicstore.readers.table import RawTable
+from omicstore.sources import ENDPOINTS
 
 if TYPE_CHECKING:
     from omicstore.sources import Sampling, Source
