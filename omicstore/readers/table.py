@@ -6,14 +6,17 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
+    from collections.abc import Callable, Iterator
+
     import polars as pl
     from numpy.typing import NDArray
 
     from omicstore.sources import Source
 
-__all__ = ["Drops", "RawTable"]
+__all__ = ["Blocks", "Drops", "RawTable"]
 
 
 @dataclass(slots=True)
@@ -45,6 +48,33 @@ class Drops:
             self.add(reason, other.examples.get(reason, []), count=count)
 
 
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """A matrix that is read block by block, so that the whole of it is never held.
+
+    Attributes
+    ----------
+    along
+        What the rows of a block are: ``profiles`` (each block is (k, features), as `RawTable.values` would be) or
+        ``features`` (each block is (k, profiles)).
+    read
+        Starts from the beginning and yields the blocks, float32, C order, NaN where missing. It may be called again.
+        A block belongs to whoever takes it, who may write to it.
+
+    Notes
+    -----
+    The ids across the blocks stand in the `RawTable` from the start. Those along them, `RawTable.ids` or
+    `RawTable.features`, may stand there too; a reader that meets them on its way adds them before it yields their
+    block, and empties the list when it starts again. So the first block is of the first k of them, and so on. What
+    else only the end of a file tells (counts, drops, ``profile_info``) is there when the last block has been taken.
+
+    A reader of one file per sample yields (1, features) from each file; nothing more is needed.
+    """
+
+    along: Literal["profiles", "features"]
+    read: Callable[[], Iterator[NDArray[np.float32]]]
+
+
 @dataclass(slots=True)
 class RawTable:
     """What a reader found in one file, still under the file's own ids and in its own unit.
@@ -67,6 +97,9 @@ class RawTable:
         Raw feature ids, as the file has them.
     values
         (len(ids), len(features)) float32, C order, NaN where missing; in the unit of ``source.unit``, not converted.
+        None where there are `blocks`.
+    blocks
+        Instead of `values`, for a matrix too large to be held, such as methylation probes of many samples.
     feature_info
         Further columns about the features that the file had, with a first column ``raw_feature``; or None.
     profile_info
@@ -88,6 +121,7 @@ class RawTable:
     ids: list[str] = field(default_factory=list)
     features: list[str] = field(default_factory=list)
     values: NDArray[np.float32] | None = None
+    blocks: Blocks | None = None
     frame: pl.DataFrame | None = None
     feature_info: pl.DataFrame | None = None
     profile_info: pl.DataFrame | None = None
@@ -96,3 +130,12 @@ class RawTable:
     columns_in: int = 0
     drops: Drops = field(default_factory=Drops)
     warnings: list[str] = field(default_factory=list)
+
+    def hold(self) -> None:
+        """Read the blocks into `values`, for those who need the whole."""
+        if self.blocks is None:
+            return
+        blocks = list(self.blocks.read())
+        joined = np.concatenate(blocks)
+        self.values = joined if self.blocks.along == "profiles" else np.ascontiguousarray(joined.T)
+        self.blocks = None
