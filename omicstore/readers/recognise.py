@@ -10,10 +10,10 @@ from __future__ import annotations
 import itertools
 import os
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import SourceError
 from omicstore.readers.bytestream import pieces
@@ -109,6 +109,8 @@ class Guess:
     specific
         10 for a format told by a signature (magic columns, file names, meta files), 5 for looser tests, 0 for
         formats that nearly any table fits. The highest wins.
+    keys
+        Further keys that the source's entry in the study file needs: ``id``, ``text``, ``platform``, ``missing``, ...
     """
 
     format: str
@@ -121,6 +123,7 @@ class Guess:
     unsure: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     specific: int = 0
+    keys: dict[str, Any] = field(default_factory=dict)
 
 
 def look(path: Path) -> Head:
