@@ -1,22 +1,29 @@
 """Decompressed bytes of a plain, gzip or zip file, in pieces, read ahead in a thread.
 
 The kind of a file is told from its first bytes, not from its name: portals hand out gzip files without ``.gz`` and zip
-files whose one member is itself called ``.zip``.
+files whose one member is itself called ``.zip``. gzip is undone by ISA-L, about three times as fast as zlib.
 """
 
 from __future__ import annotations
 
 import queue
+import re
 import threading
 import zipfile
 import zlib
 from typing import TYPE_CHECKING
 
+from isal import isal_zlib
+
+from omicstore import progress
 from omicstore.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
+
+    from omicstore.progress import Advance
 
 __all__ = ["line_chunks", "pieces", "read_bytes"]
 
@@ -26,8 +33,15 @@ RAW, PIECE = 1 << 18, 1 << 20
 AGAIN = "download the file again and compare its checksum"
 
 
-def pieces(path: Path) -> Iterator[bytes]:
+def pieces(path: Path, advance: Advance = progress.silent) -> Iterator[bytes]:
     """Yield the decompressed content of a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    advance
+        Told how many bytes of the file have been used up.
 
     Raises
     ------
@@ -46,18 +60,20 @@ def pieces(path: Path) -> Iterator[bytes]:
     if not magic:
         raise SourceError(path, "the file is empty", expected="a header and rows", run=AGAIN)
     if magic[:2] == b"\x1f\x8b":
-        yield from _gunzip(path)
+        yield from _gunzip(path, advance)
     elif magic == b"PK\x03\x04":
-        yield from _unzip(path)
+        yield from _unzip(path, advance)
     else:
         with path.open("rb") as file:
             while piece := file.read(PIECE):
                 yield piece
+                advance(len(piece))
 
 
 def read_bytes(path: Path) -> bytes:
     """Return the whole decompressed content of a file; errors as of `pieces`."""
-    return b"".join(pieces(path))
+    with _reading(path) as advance:
+        return b"".join(pieces(path, advance))
 
 
 def line_chunks(path: Path, size: int) -> Iterator[bytes]:
@@ -65,13 +81,19 @@ def line_chunks(path: Path, size: int) -> Iterator[bytes]:
 
     Every chunk ends with a line feed, the last one too, whether or not the file does.
     """
-    return _read_ahead(_line_chunks(path, size))
+    with _reading(path) as advance:
+        yield from _read_ahead(_line_chunks(path, size, advance))
 
 
-def _line_chunks(path: Path, size: int) -> Iterator[bytes]:
+def _reading(path: Path) -> AbstractContextManager[Advance]:
+    size = path.stat().st_size if path.is_file() else None
+    return progress.task(f"reading {path.name}", total=size, unit="bytes")
+
+
+def _line_chunks(path: Path, size: int, advance: Advance) -> Iterator[bytes]:
     held: list[bytes] = []
     length = 0
-    for piece in pieces(path):
+    for piece in pieces(path, advance):
         cut = piece.rfind(b"\n") + 1
         if length + len(piece) >= size and cut:
             yield b"".join([*held, piece[:cut]])
@@ -84,21 +106,22 @@ def _line_chunks(path: Path, size: int) -> Iterator[bytes]:
         yield last if last.endswith(b"\n") else last + b"\n"
 
 
-def _gunzip(path: Path) -> Iterator[bytes]:
-    engine = zlib.decompressobj(31)
+def _gunzip(path: Path, advance: Advance) -> Iterator[bytes]:
+    engine = isal_zlib.decompressobj(31)
     begun, total = False, 0
     with path.open("rb") as file:
         while raw := file.read(RAW):
+            read = len(raw)
             while raw:
                 if engine.eof:  # bgzip and `cat a.gz b.gz` give several members; some tools pad with zeros
                     raw = raw.lstrip(b"\0")
                     if not raw:
                         break
-                    engine, begun = zlib.decompressobj(31), False
+                    engine, begun = isal_zlib.decompressobj(31), False
                 try:
                     text = engine.decompress(raw, PIECE)
-                except zlib.error as error:
-                    reason = str(error).rpartition(": ")[2]
+                except isal_zlib.error as error:
+                    reason = re.sub(r"^Error -?\d+ ", "", str(error)).lower()
                     found = f"the gzip data is damaged after {total:,} decompressed bytes ({reason})"
                     raise SourceError(path, found, expected="a whole gzip file", run=AGAIN) from None
                 begun = True
@@ -106,22 +129,26 @@ def _gunzip(path: Path) -> Iterator[bytes]:
                 raw = engine.unused_data if engine.eof else engine.unconsumed_tail
                 if text:
                     yield text
+            advance(read)
     if begun and not engine.eof:
         found = f"the gzip data ends too early, after {total:,} decompressed bytes: the file is truncated"
         raise SourceError(path, found, expected="a whole gzip file", run=AGAIN)
 
 
-def _unzip(path: Path) -> Iterator[bytes]:
+def _unzip(path: Path, advance: Advance) -> Iterator[bytes]:
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             members = [m for m in archive.infolist() if not m.is_dir() and "__MACOSX/" not in m.filename]
             if len(members) != 1:
                 names = ", ".join(m.filename for m in members[:5]) or "nothing"
                 found = f"the zip file holds {len(members)} files ({names})"
                 raise SourceError(path, found, expected="exactly one", run="unpack it and name the file that is meant")
             with archive.open(members[0]) as member:
+                at = file.tell()
                 while piece := member.read(PIECE):
                     yield piece
+                    advance(file.tell() - at)
+                    at = file.tell()
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         found = f"the zip file is truncated or damaged ({error})"
         raise SourceError(path, found, expected="a whole zip file", run=AGAIN) from None

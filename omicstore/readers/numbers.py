@@ -2,13 +2,14 @@
 
 A matrix of 20,000 columns is slow for every parser of tables, since each column costs something in each chunk. Here a
 chunk of lines is checked to have as many cells in every line as the header, freed of its leading text columns, and
-parsed as one column whose cells end with the delimiter. Decompression goes on meanwhile in another thread.
+parsed as one column whose cells end with the delimiter. Several chunks are parsed at once, in threads, and
+decompression goes on meanwhile in another.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,15 +19,16 @@ from omicstore.errors import SourceError
 from omicstore.readers.bytestream import line_chunks
 from omicstore.readers.cells import MISSING, bad_cell, decimals_of, is_finite, sentinels
 from omicstore.readers.delimited import line_of, split, wrong_width
+from omicstore.readers.parallel import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from omicstore.readers.delimited import Layout
 
-__all__ = ["Numbers", "read_numbers", "to_float"]
+__all__ = ["NumberStream", "Numbers", "read_numbers", "to_float"]
 
 #: Bytes of text that are parsed at once.
 CHUNK = 8 << 20
@@ -89,14 +91,10 @@ def read_numbers(
     SourceError
         If a cell is no number or infinite, or a line has not as many cells as the header; names line and column.
     """
-    reader = _Reader(layout, n_text, keep, missing)
-    blocks: list[NDArray[np.float32]] = []
-    for chunk in line_chunks(layout.path, CHUNK):
-        block = reader.chunk(chunk)
-        if len(block):
-            blocks.append(block)
+    stream = NumberStream(layout, n_text, keep, missing)
+    blocks = list(stream.blocks())
     values = _turned(blocks) if turn else _joined(blocks)
-    return Numbers(reader.texts, values, reader.lines, reader.decimals, reader.n_sentinels)
+    return Numbers(stream.texts, values, stream.lines, stream.decimals, stream.n_sentinels)
 
 
 def _joined(blocks: list[NDArray[np.float32]]) -> NDArray[np.float32]:
@@ -123,15 +121,33 @@ def _turned(blocks: list[NDArray[np.float32]]) -> NDArray[np.float32]:
     return values
 
 
-class _Reader:
-    """What has been read of a file so far."""
+@dataclass(slots=True)
+class _Chunk:
+    """What one chunk of lines holds."""
+
+    texts: list[list[str]]
+    values: NDArray[np.float32] | None = None
+    lines: list[int] = field(default_factory=list)
+    decimals: int | None = None
+    n_sentinels: int = 0
+
+
+class NumberStream:
+    """A table of `read_numbers` that is read block by block.
+
+    Parameters
+    ----------
+    layout, n_text, keep, missing
+        As of `read_numbers`.
+
+    Attributes
+    ----------
+    texts, lines, decimals, n_sentinels
+        As of `Numbers`, of the blocks that have been taken.
+    """
 
     def __init__(self, layout: Layout, n_text: int, keep: Sequence[int] | None, missing: Sequence[str]) -> None:
         self.layout, self.n_text, self.missing = layout, n_text, missing
-        self.texts: list[list[str]] = [[] for _ in range(n_text)]
-        self.lines: list[int] = []
-        self.decimals: int | None = None
-        self.line = 0
         self.width = len(layout.header) - n_text
         self.cut = layout.delimiter.encode()
         self.field = re.compile(rb'(?:"((?:[^"\n]|"")*)"|([^%b\n]*))(?:%b|(?=\n))' % (self.cut, self.cut))
@@ -141,16 +157,45 @@ class _Reader:
         words = [token for token in missing if not is_finite(token)]
         self.tokens = [*MISSING, *words] if words else None
         self.sentinels = sentinels(missing)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.texts: list[list[str]] = [[] for _ in range(self.n_text)]
+        self.lines: list[int] = []
+        self.decimals: int | None = None
         self.n_sentinels = 0
 
-    def chunk(self, chunk: bytes) -> NDArray[np.float32]:
-        """Parse whole lines to (rows, kept columns)."""
+    def blocks(self) -> Iterator[NDArray[np.float32]]:
+        """Yield (some rows, kept columns), from the beginning."""
+        self._begin()
+        for chunk in in_order(self._parsed, _numbered(line_chunks(self.layout.path, CHUNK))):
+            for texts, more in zip(self.texts, chunk.texts, strict=True):
+                texts += more
+            self.lines += chunk.lines
+            self.n_sentinels += chunk.n_sentinels
+            if chunk.decimals is not None:
+                self.decimals = max(self.decimals or 0, chunk.decimals)
+            if chunk.values is not None:
+                yield chunk.values
+
+    def ids(self) -> list[str]:
+        """Return the first text column, without reading the numbers."""
+        found: list[str] = []
+        for chunk, line in _numbered(line_chunks(self.layout.path, CHUNK)):
+            starts, ends, _ = self._lines(chunk, line)
+            texts, _ = self._texts(chunk, starts, [end - int(self.layout.crlf) for end in ends])
+            found += texts[0]
+        return found
+
+    def _parsed(self, numbered: tuple[bytes, int]) -> _Chunk:
+        """Parse whole lines, of which the first has a number."""
+        chunk, line = numbered
         if self.layout.crlf:
             chunk = chunk.replace(b"\r\n", b"\n")
-        starts, ends, lines = self._lines(chunk)
+        starts, ends, lines = self._lines(chunk, line)
         if not lines:
-            return np.empty((0, 0), np.float32)
-        at = self._texts(chunk, starts, ends)
+            return _Chunk([[] for _ in range(self.n_text)])
+        texts, at = self._texts(chunk, starts, ends)
         if any(first > end for first, end in zip(at, ends, strict=True)):
             raise self._blame(chunk, starts, ends, lines)
         view = memoryview(chunk)
@@ -159,8 +204,7 @@ class _Reader:
         # and a line that is too short cannot hide behind one that is too long.
         closing = self.cut + MARK + self.cut
         cells = closing.join(rows) + closing
-        self._count_decimals(cells)
-        flat = self._parse(cells)
+        flat = self._floats(cells)
         if flat is None or len(flat) != len(rows) * (self.width + 1):
             raise self._blame(chunk, starts, ends, lines)
         block = flat.reshape(len(rows), self.width + 1)
@@ -168,35 +212,39 @@ class _Reader:
         if not marks[:, -1].all() or np.count_nonzero(marks) != len(rows):
             raise self._blame(chunk, starts, ends, lines)
         block = block[:, :-1]
+        n_sentinels = 0
         for low, high in self.sentinels:
             stands = (block >= low) & (block <= high)
-            self.n_sentinels += int(np.count_nonzero(stands))
+            n_sentinels += int(np.count_nonzero(stands))
             block[stands] = np.nan
-        self.lines += lines
-        return block if self.picked is None else block[:, self.picked]
+        if self.picked is not None:
+            block = block[:, self.picked]
+        return _Chunk(texts, block, lines, self._decimals(cells), n_sentinels)
 
-    def _lines(self, chunk: bytes) -> tuple[list[int], list[int], list[int]]:
+    def _lines(self, chunk: bytes, line: int) -> tuple[list[int], list[int], list[int]]:
         """Return where the lines of a chunk start and end, and their numbers, without the header and blank ones."""
         ends = np.flatnonzero(np.frombuffer(chunk, np.uint8) == LINE_FEED)
         starts = np.concatenate([[0], ends[:-1] + 1])
-        lines = np.arange(self.line + 1, self.line + 1 + len(ends))
-        self.line += len(ends)
+        lines = np.arange(line, line + len(ends))
         full = (ends > starts) & (lines > self.layout.skip)
         return starts[full].tolist(), ends[full].tolist(), lines[full].tolist()
 
-    def _texts(self, chunk: bytes, starts: list[int], ends: list[int]) -> list[int]:
-        """Keep the text cells of each line and return where its numbers start: behind its end where there are none."""
+    def _texts(self, chunk: bytes, starts: list[int], ends: list[int]) -> tuple[list[list[str]], list[int]]:
+        """Return the text cells of each line, and where its numbers start: behind its end where there are none."""
         if b'"' in chunk:
-            return [self._quoted_texts(chunk, start, end) for start, end in zip(starts, ends, strict=True)]
-        for texts in self.texts:
+            found: list[list[str]] = [[] for _ in range(self.n_text)]
+            return found, [self._quoted(chunk, start, end, found) for start, end in zip(starts, ends, strict=True)]
+        columns = []
+        for _ in range(self.n_text):
             stops = [chunk.find(self.cut, start, end) for start, end in zip(starts, ends, strict=True)]
-            texts += [_text(chunk[start:stop]) for start, stop in zip(starts, stops, strict=True)]
-            starts = [stop + 1 if stop >= 0 else end + 1 for stop, end in zip(stops, ends, strict=True)]
-        return starts
+            stops = [stop if stop >= 0 else end for stop, end in zip(stops, ends, strict=True)]
+            columns.append([_text(chunk[start:stop]) for start, stop in zip(starts, stops, strict=True)])
+            starts = [stop + 1 for stop in stops]
+        return columns, starts
 
-    def _quoted_texts(self, chunk: bytes, at: int, end: int) -> int:
+    def _quoted(self, chunk: bytes, at: int, end: int, found: list[list[str]]) -> int:
         """Do the same for one line whose text cells may be quoted."""
-        for texts in self.texts:
+        for texts in found:
             start = min(at, end)
             match = self.field.match(chunk, start)
             assert match is not None  # its second branch matches anything
@@ -206,7 +254,7 @@ class _Reader:
             at = match.end() if cut else end + 1
         return at
 
-    def _parse(self, cells: bytes) -> NDArray[np.float32] | None:
+    def _floats(self, cells: bytes) -> NDArray[np.float32] | None:
         flat = _floats(cells, self.layout.delimiter, self.tokens)
         if flat is None and self.tokens is None:  # most matrices have no tokens, and looking for them takes time
             self.tokens = list(MISSING)
@@ -217,11 +265,9 @@ class _Reader:
             flat = _floats(trimmed, self.layout.delimiter, self.tokens)
         return flat
 
-    def _count_decimals(self, cells: bytes) -> None:
+    def _decimals(self, cells: bytes) -> int | None:
         sample = cells[: SAMPLE * 12].split(self.cut)[:-1][:SAMPLE]
-        seen = decimals_of(cell.decode("latin-1") for cell in sample)
-        if seen is not None:
-            self.decimals = max(self.decimals or 0, seen)
+        return decimals_of(cell.decode("latin-1") for cell in sample)
 
     def _blame(self, chunk: bytes, starts: list[int], ends: list[int], lines: list[int]) -> SourceError:
         """Find the first bad line or cell of a chunk, cell by cell."""
@@ -268,6 +314,14 @@ def to_float(
         row, position, found = min(places)
         raise bad_cell(layout, line_of(layout, row if rows is None else rows[row]), position, found)
     return numbers.with_columns(pl.all().fill_null(float("nan")))
+
+
+def _numbered(chunks: Iterator[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Yield chunks of lines with the number of their first line."""
+    line = 1
+    for chunk in chunks:
+        yield chunk, line
+        line += chunk.count(b"\n")
 
 
 def _text(raw: bytes) -> str:

@@ -22,7 +22,7 @@ BAD: dict[str, str] = {
         f" Expected a whole gzip file. {AGAIN}"
     ),
     "damaged.tsv.gz": (
-        ": the gzip data is damaged after 0 decompressed bytes (invalid distance too far back)."
+        ": the gzip data is damaged after 0 decompressed bytes (invalid lookback distance found)."
         f" Expected a whole gzip file. {AGAIN}"
     ),
     "empty.tsv": f": the file is empty. Expected a header and rows. {AGAIN}",

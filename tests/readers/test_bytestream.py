@@ -57,7 +57,7 @@ def test_wrong_checksum_of_gzip_is_found(tmp_path: Path) -> None:
     data = bytearray(gzip.compress(TEXT))
     data[-6] ^= 1
     (tmp_path / "a.gz").write_bytes(data)
-    with pytest.raises(SourceError, match=r"damaged after .* \(incorrect data check\)"):
+    with pytest.raises(SourceError, match=r"damaged after .* \(incorrect checksum found\)"):
         read_bytes(tmp_path / "a.gz")
 
 
