@@ -87,6 +87,7 @@ FORMATS: dict[str, Format] = {
             "table",
             outcomes="perhaps",
         ),
+        Format("maf", f"{_R}.maf:read_maf", "mutations (MAF)", "matrix", "mut", "mutated", folder=True),
         Format("tcga-cdr", f"{_R}.tcga_cdr:read_outcomes", "outcomes of TCGA (Liu 2018)", "table", outcomes="yes"),
         Format("reports", f"{_R}.reports:read_reports", "a table of pathology reports", "report", "report"),
         Format(

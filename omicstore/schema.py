@@ -29,21 +29,28 @@ FORMAT = "omicstore.store/1"
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table's columns, the columns that make its key, and those that are no part of the release id."""
+    """A table's columns, the columns that make its key, and those that are no part of the release id.
+
+    `optional` columns are in the table only where they say something, so that a store whose sources have nothing of
+    the kind is the same as before there was such a column.
+    """
 
     name: str
     columns: dict[str, Any]
     key: tuple[str, ...]
     unhashed: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
     def conform(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return `frame` with exactly this table's columns and types, missing ones null, sorted by the key."""
-        if not frame.height:
-            return pl.DataFrame(schema=self.columns)  # a selection of literals alone would have one row
         have = set(frame.columns)
+        silent = {name for name in self.optional if name not in have or frame[name].null_count() == frame.height}
+        wanted = {name: dtype for name, dtype in self.columns.items() if name not in silent}
+        if not frame.height:
+            return pl.DataFrame(schema=wanted)  # a selection of literals alone would have one row
         columns = [
             pl.col(name).cast(dtype) if name in have else pl.lit(None, dtype=dtype).alias(name)
-            for name, dtype in self.columns.items()
+            for name, dtype in wanted.items()
         ]
         return frame.select(columns).sort(list(self.key), nulls_last=True)
 
@@ -119,8 +126,10 @@ FEATURES = Table(
         "feature_id": S, "symbol": S, "entrez": S, "chromosome": S, "start": N, "end": N, "strand": S,
         "platform": S, "n_probes": N, "n_sources": N, "source_name": S, "kegg": S, "hmdb": S,
         "quality": S, "suffix": S,
+        "consequences": S,  # of a gene's mutations: canonical JSON {Variant_Classification: count}
     },
     ("feature_id",),
+    optional=("consequences",),
 )  # fmt: skip
 
 REPORTS = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -36,7 +36,9 @@ class Base:
     low, high
         The range of the stored unit.
     additive
-        Whether the values of several rows for one gene may be summed; a mean is taken otherwise.
+        Whether the values of several rows for one gene may be summed.
+    call
+        Whether it is a call of a few levels: of several rows for one gene, the one farthest from 0 counts.
     """
 
     name: str
@@ -44,6 +46,12 @@ class Base:
     low: float | None
     high: float | None
     additive: bool
+    call: bool = False
+
+    @property
+    def several(self) -> Literal["sum", "mean", "extreme"]:
+        """How several rows for one gene become one."""
+        return "sum" if self.additive else "extreme" if self.call else "mean"
 
 
 BASES: dict[str, Base] = {
@@ -53,9 +61,10 @@ BASES: dict[str, Base] = {
         *(Base(name, name, 0.0, None, additive=True) for name in ("counts", "rpm", "intensity")),
         Base("beta", "beta", 0.0, 1.0, additive=False),
         Base("m_value", "beta", 0.0, 1.0, additive=False),
-        Base("mutated", "mutated", 0.0, 1.0, additive=False),
+        Base("mutated", "mutated", 0.0, 1.0, additive=False, call=True),
         Base("log2_ratio", "log2_ratio", None, None, additive=False),
-        Base("gistic", "gistic", -2.0, 2.0, additive=False),  # -2 deep loss, -1, 0, 1, 2 amplification
+        # -2 deep loss, -1, 0, 1, 2 amplification
+        Base("gistic", "gistic", -2.0, 2.0, additive=False, call=True),
         Base("zscore", "zscore", None, None, additive=False),
     )
 }

@@ -227,7 +227,7 @@ def _axes(raw: RawTable, modality: str, unit: Unit, refs: References) -> list[tu
     elif modality == "mirna":
         axis = plain_axis(raw)
     else:
-        axis = gene_axis(raw, refs.genes, additive=unit.base.additive)
+        axis = gene_axis(raw, refs.genes, unit.base.several)
     return [(modality, raw.source.platform, axis)]
 
 

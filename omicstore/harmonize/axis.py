@@ -34,13 +34,14 @@ class Axis:
     starts
         Where in `columns` each feature begins.
     how
-        ``sum`` (missing where one of them is) or ``mean`` (of the observed ones).
+        ``sum`` (missing where one of them is), ``mean`` (of the observed ones) or ``extreme`` (of these the one
+        farthest from 0, the larger of two equally far).
     """
 
     frame: pl.DataFrame
     columns: NDArray[np.intp]
     starts: NDArray[np.intp]
-    how: Literal["sum", "mean"]
+    how: Literal["sum", "mean", "extreme"]
 
     @property
     def sizes(self) -> NDArray[np.intp]:
@@ -49,7 +50,7 @@ class Axis:
 
 
 def make_axis(
-    pairs: pl.DataFrame, how: Literal["sum", "mean"], count: Literal["n_sources", "n_probes"] = "n_sources"
+    pairs: pl.DataFrame, how: Literal["sum", "mean", "extreme"], count: Literal["n_sources", "n_probes"] = "n_sources"
 ) -> Axis:
     """Group source columns by feature id.
 
@@ -120,6 +121,8 @@ def aggregate(
             np.take(linear, axis.columns, axis=1, out=target, mode="clip")
         elif axis.how == "sum":
             _sum(linear, axis, target)
+        elif axis.how == "extreme":
+            _extreme(linear, axis, target)
         else:
             _mean(linear, axis, target)
         target[np.isnan(target)] = np.nan
@@ -146,6 +149,12 @@ def _sum(linear: NDArray[np.float32], axis: Axis, out: NDArray[np.float32]) -> N
         taken = np.concatenate([axis.columns[axis.starts[g] : axis.starts[g] + sizes[g]] for g in several])
         begins = np.concatenate(([0], np.cumsum(sizes[several])[:-1]))
         out[:, several] = np.add.reduceat(linear[:, taken], begins, axis=1, dtype=np.float64)
+
+
+def _extreme(linear: NDArray[np.float32], axis: Axis, out: NDArray[np.float32]) -> None:
+    spread = linear[:, axis.columns]
+    high, low = np.fmax.reduceat(spread, axis.starts, axis=1), np.fmin.reduceat(spread, axis.starts, axis=1)
+    np.copyto(out, np.where(high >= -low, high, low))
 
 
 def _mean(linear: NDArray[np.float32], axis: Axis, out: NDArray[np.float32]) -> None:

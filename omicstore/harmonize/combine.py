@@ -115,7 +115,7 @@ def _union(assays: Sequence[Assay]) -> tuple[pl.DataFrame, list[NDArray[np.intp]
     """Return the union of the axes and, for each assay, where its features lie in it."""
     if len(assays) == 1:
         return assays[0].features, [np.arange(assays[0].features.height)]
-    stacked = pl.concat([a.features for a in assays])
+    stacked = pl.concat([a.features for a in assays], how="diagonal")
     others = [c for c in stacked.columns if c not in ("feature_id", "platform")]
     features = (
         stacked.group_by("feature_id", maintain_order=True)
@@ -203,7 +203,7 @@ def _side_by_side(pools: Sequence[_Pool]) -> _Pool:
         )
         for pool in pools
     ]
-    features = pl.concat(named)
+    features = pl.concat(named, how="diagonal")
     order = features.with_row_index("at").sort("feature_id").get_column("at").to_numpy().astype(np.intp)
     samples = sorted({sample for pool in pools for sample in pool.samples})
     row_of = {sample: i for i, sample in enumerate(samples)}

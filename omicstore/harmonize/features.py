@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
@@ -68,8 +68,8 @@ def holds_probes(raw: RawTable) -> bool:
     return True
 
 
-def gene_axis(raw: RawTable, genes: GeneResolver, *, additive: bool) -> Found:
-    """Map gene-level features: several source columns of one gene are summed, or averaged where no sum makes sense.
+def gene_axis(raw: RawTable, genes: GeneResolver, how: Literal["sum", "mean", "extreme"]) -> Found:
+    """Map gene-level features; `how` says what becomes of several source columns of one gene.
 
     Raises
     ------
@@ -102,7 +102,10 @@ def gene_axis(raw: RawTable, genes: GeneResolver, *, additive: bool) -> Found:
         told = renamed.head(3).select(pl.format("{} -> {}", "name", "symbol")).to_series().to_list()
         warnings.append(f"{renamed.height} retired or alias symbols were renamed, e.g. {', '.join(told)}")
     pairs = _placed(known.select("feature_id", "symbol", "entrez", "column", source_name="name"), genes)
-    return Found(make_axis(pairs, "sum" if additive else "mean"), drops, warnings)
+    if raw.feature_info is not None and "consequences" in raw.feature_info.columns:
+        told = raw.feature_info.select(pl.col("raw_feature").alias("source_name"), "consequences")
+        pairs = pairs.join(told, on="source_name", how="left", maintain_order="left")
+    return Found(make_axis(pairs, how), drops, warnings)
 
 
 def _check_one_kind(raw: RawTable, names: list[str]) -> None:

@@ -94,7 +94,8 @@ def table_hash(frame: pl.DataFrame, table: Table) -> str:
     table
         Its schema, key and unhashed columns.
     """
-    hashed = [name for name in table.columns if name not in table.unhashed]
+    left_out = {*table.unhashed, *(name for name in table.optional if name not in frame.columns)}
+    hashed = [name for name in table.columns if name not in left_out]
     by_hashed = frame.select(hashed).sort([*table.key, *(c for c in hashed if c not in table.key)], nulls_last=True)
     return node_hash(f"table {table.name}", {name: column_hash(by_hashed[name]) for name in hashed})
 

@@ -66,7 +66,7 @@ def union_features(root: LocalRoot, held: Mapping[str, Mapping[str, Any]]) -> pl
     """Return the features of any cohort, sorted; what is said of one is what the first cohort says that has it."""
     paths = list(dict.fromkeys(entry["features"] for entry in held.values()))
     frames = [root.table(path) for path in paths]
-    return pl.concat(frames).unique("feature_id", keep="first", maintain_order=True).sort("feature_id")
+    return pl.concat(frames, how="diagonal").unique("feature_id", keep="first", maintain_order=True).sort("feature_id")
 
 
 class _Turner:

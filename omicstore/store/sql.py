@@ -46,7 +46,7 @@ def connect(store: Store) -> duckdb.DuckDBPyConnection:
         con.register("reports", store.table("reports").to_arrow())
     if matrices:
         features = [store.union_features(m).select(pl.lit(m).alias("modality"), pl.all()) for m in matrices]
-        con.register("features", pl.concat(features).to_arrow())
+        con.register("features", pl.concat(features, how="diagonal").to_arrow())
     for modality in matrices:
         con.register(f"{modality}_index", data(store.body["index"][modality]["path"]))
         con.register(f"{modality}_columns", _columns(store, modality).to_arrow())
