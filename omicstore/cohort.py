@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from copy import copy
 from functools import cached_property
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import polars as pl
 
-from omicstore.errors import MissingExtraError, StoreError, UnknownNameError, UsageError
+from omicstore.errors import StoreError, UnknownNameError, UsageError
 from omicstore.modalities import MODALITIES
+from omicstore.scverse import extra
 from omicstore.store.catalog import profile_column
+from omicstore.store.clinical import clinical_table
 from omicstore.store.describe import has_modality
 from omicstore.store.query import LINEAR_UNITS
 from omicstore.store.values import read_values
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from collections.abc import Iterator
 
+    import anndata
     import mudata
     import pandas as pd
     import torch
@@ -102,6 +104,39 @@ class Cohort:
         columns = ["sample_id", "patient_id", "cohort", "sample_type", "site"]
         return self._table.select(*columns, *(has_modality(self._table, m).alias(f"has_{m}") for m in self.modalities))
 
+    def clinical(self) -> pl.DataFrame:
+        """Return a row per sample as `samples` has it, with what is known of its patient, outcomes and labels.
+
+        The columns are those of `omicstore.store.clinical.clinical_table`.
+        """
+        columns = ["sample_id", "patient_id", "cohort", "sample_type", "site"]
+        return clinical_table(self.store, self.samples.select(columns))
+
+    @property
+    def matrices(self) -> list[str]:
+        """The asked modalities that are matrices."""
+        return list(self._features)
+
+    def facts(self, modality: str) -> dict[str, str]:
+        """Return what a study file needs to know of the values of a modality: modality, unit, upstream_fit, platform.
+
+        The unit is an expression, as ``log2(tpm+1)`` on the scale log2p1. What differs between the cohorts, or is not
+        known, is left out; so is the unit of values that a fitted state has transformed.
+        """
+        name = self._matrix(modality)
+        units = set(self.units.get(name, {}).values())
+        facts = {"modality": name}
+        if len(units) == 1 and (self.split is None or self.split.state is None):
+            unit = next(iter(units))
+            scaled = self.question.scale != "linear" and unit in LINEAR_UNITS
+            facts["unit"] = f"{self.question.scale.removesuffix('p1')}({unit}+1)" if scaled else unit
+        for key in ("upstream_fit", "platform"):
+            held = self.store.body["matrices"]
+            said = {held[c][name].get(key) for c in self.units.get(name, {})}
+            if len(said) == 1 and None not in said:
+                facts[key] = said.pop()
+        return facts
+
     @cached_property
     def _counts(self) -> dict[str, int]:
         return {m: int(self.samples[f"has_{m}"].sum()) for m in self.modalities}
@@ -161,6 +196,17 @@ class Cohort:
         ids = self._feature_table(name)["feature_id"].to_list()
         return np.asarray(self.split.state.apply(name, values, ids), np.float32)
 
+    def blocks(self, modality: str, most_bytes: int = 64 << 20) -> Iterator[NDArray[np.float32]]:
+        """Yield `to_numpy` of the samples that have a modality, some rows at a time, to hold no more in memory."""
+        name = self._matrix(modality)
+        self._log()
+        rows = np.flatnonzero(self.samples[f"has_{name}"].to_numpy())
+        step = max(1, most_bytes // (4 * max(1, len(self._features[name]))))
+        for start in range(0, len(rows), step):
+            part = self.take(rows[start : start + step])
+            part._logged = True
+            yield part.to_numpy(name)
+
     def to_polars(self, modality: str) -> pl.DataFrame:
         """Return sample_id and a column per feature_id, for the samples that have the modality.
 
@@ -181,7 +227,7 @@ class Cohort:
         MissingExtraError
             If pandas is not installed.
         """
-        pandas = _extra("pandas", "scverse")
+        pandas = extra("pandas")
         have = self.samples[f"has_{self._matrix(modality)}"].to_numpy()
         ids = self.samples["sample_id"].filter(pl.Series(have)).to_list()
         frame: pd.DataFrame = pandas.DataFrame(
@@ -199,39 +245,35 @@ class Cohort:
         MissingExtraError
             If torch is not installed.
         """
-        torch = _extra("torch", "models")
+        torch = extra("torch", "models")
         return {m: torch.from_numpy(values) for m, values in self.to_numpy().items()}
+
+    def to_anndata(self, modality: str) -> anndata.AnnData:
+        """Return a matrix modality as an AnnData: obs are the samples that have it, with `clinical`, var the features.
+
+        Raises
+        ------
+        MissingExtraError
+            If anndata is not installed.
+        """
+        from omicstore.scverse import to_anndata
+
+        return to_anndata(self, self._matrix(modality))
 
     def to_mudata(self) -> mudata.MuData:
         """Return a MuData with an AnnData per matrix modality: obs are the samples that have it, var the features.
 
-        Variables are named ``<modality>:<feature_id>``, since a gene can be in several modalities.
+        Variables are named ``<modality>:<feature_id>``, since a gene can be in several modalities. What is known of the
+        samples (`clinical`) stands in the obs of the whole; ``push_obs`` of MuData copies it to the modalities.
 
         Raises
         ------
         MissingExtraError
             If mudata is not installed.
         """
-        pandas, anndata, mu = (_extra(name, "scverse") for name in ("pandas", "anndata", "mudata"))
-        facts = self.samples.select("sample_id", "patient_id", "cohort", "sample_type", "site")
-        parts = {}
-        for modality in self._features:
-            have = self.samples[f"has_{modality}"]
-            var = self.features(modality)
-            var = var.select(c.name for c in var if c.name == "feature_id" or c.null_count() < len(c))
-            var = var.with_columns(name=pl.lit(f"{modality}:") + pl.col("feature_id"))
-            parts[modality] = anndata.AnnData(
-                X=self.to_numpy(modality)[have.to_numpy()],
-                obs=_indexed(pandas, facts.filter(have), "sample_id"),
-                var=_indexed(pandas, var, "name"),
-            )
-        with mu.set_options(pull_on_update=False):
-            data: mudata.MuData = mu.MuData(parts)
-        obs = _indexed(pandas, facts, "sample_id").loc[data.obs_names]
-        for name in obs.columns:
-            data.obs[name] = obs[name]
-        data.uns["omicstore"] = {"release": self.store.release, "simulated": self.store.simulated, "reads": self.marked}
-        return data
+        from omicstore.scverse import to_mudata
+
+        return to_mudata(self)
 
     def summary(self) -> dict[str, Any]:
         """Return what was found, as ``omicstore query --json`` prints it."""
@@ -316,15 +358,3 @@ class Cohort:
                 f"{name} is no matrix", expected="a modality of samples by features", run=f"use to_polars({name!r})"
             )
         return name
-
-
-def _extra(package: str, extra: str) -> ModuleType:
-    try:
-        return import_module(package)
-    except ImportError:
-        raise MissingExtraError(package, extra) from None
-
-
-def _indexed(pandas: ModuleType, frame: pl.DataFrame, index: str) -> Any:
-    columns = {name: frame[name].to_list() for name in frame.columns if name != index}
-    return pandas.DataFrame(columns, index=pandas.Index(frame[index].to_list(), name=index))

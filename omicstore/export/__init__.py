@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING
 
-from omicstore.errors import ExportError, UnknownNameError
+from omicstore.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +25,12 @@ __all__ = ["EXPORTERS", "export", "get_exporter"]
 #: Format -> "module:function", imported when it is asked for.
 EXPORTERS: dict[str, str] = {
     "parquet": "omicstore.export.parquet:write",
+    "arrow": "omicstore.export.arrow:write",
     "csv": "omicstore.export.csv:write",
-    "npz": "omicstore.export.npz:write",
+    "h5ad": "omicstore.export.h5ad:write",
     "h5mu": "omicstore.export.h5mu:write",
+    "npz": "omicstore.export.npz:write",
+    "safetensors": "omicstore.export.safetensors:write",
 }
 
 
@@ -79,7 +82,5 @@ def export(cohort: Cohort, format: str, out: Path, *, overwrite: bool = False) -
     write = get_exporter(format)
     with new_folder(out, overwrite=overwrite) as folder:
         left_out = write(cohort, folder)
-        if len(left_out) == len(cohort.modalities):
-            raise ExportError(f"nothing would be written: {'; '.join(left_out)}")
         write_manifest(cohort, format.strip().lower(), folder, left_out)
     return left_out

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from omicstore.errors import MissingExtraError
-from omicstore.modalities import MATRIX_MODALITIES
+from omicstore.export.h5ad import fill
+from omicstore.export.matrices import matrices_of
+from omicstore.scverse import extra, to_mudata
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,13 +17,12 @@ __all__ = ["write"]
 
 
 def write(cohort: Cohort, folder: Path) -> list[str]:
-    """Write ``cohort.h5mu``: what `Cohort.to_mudata` gives."""
-    try:
-        import mudata
-    except ImportError:
-        raise MissingExtraError("mudata", "scverse") from None
-    data = cohort.to_mudata()
+    """Write ``cohort.h5mu``: what `Cohort.to_mudata` gives, with the values read and written a block at a time."""
+    modalities, left_out = matrices_of(cohort, "h5mu")
+    mudata = extra("mudata")
+    path = folder / "cohort.h5mu"
     with mudata.set_options(pull_on_update=False):  # the obs are complete; the old default warns when it is written
-        mudata.write_h5mu(folder / "cohort.h5mu", data)
-    others = [m for m in cohort.modalities if m not in MATRIX_MODALITIES]
-    return [f"{modality} is no matrix and h5mu cannot hold it; --format parquet can" for modality in others]
+        mudata.write_h5mu(path, to_mudata(cohort, values=False))
+    for modality in modalities:
+        fill(path, f"mod/{modality}", cohort, modality)
+    return left_out

@@ -8,15 +8,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from omicstore.modalities import MATRIX_MODALITIES
+from omicstore.progress import task
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
-
-    import polars as pl
 
     from omicstore.cohort import Cohort
 
-__all__ = ["write"]
+__all__ = ["save", "write", "write_tables"]
 
 
 def write(cohort: Cohort, folder: Path) -> list[str]:
@@ -24,17 +24,36 @@ def write(cohort: Cohort, folder: Path) -> list[str]:
 
     A modality's table has ``sample_id`` and one float32 column per feature, and only the samples that were measured.
     """
-    _save(cohort.samples, folder / "samples.parquet")
-    (folder / "features").mkdir()
-    for modality in cohort.modalities:
-        _save(cohort.to_polars(modality), folder / f"{modality}.parquet")
-        if modality in MATRIX_MODALITIES:
-            _save(cohort.features(modality), folder / "features" / f"{modality}.parquet")
+    write_tables(cohort, folder, "parquet", save)
     return []
 
 
-def _save(frame: pl.DataFrame, path: Path) -> None:
-    table = frame.to_arrow()
+def write_tables(cohort: Cohort, folder: Path, suffix: str, save: Callable[[pa.Table, Path], None]) -> None:
+    """Write a table per modality, the samples, and the features of each matrix, one table in memory at a time.
+
+    Parameters
+    ----------
+    cohort
+        What to write.
+    folder
+        Where.
+    suffix
+        The ending of the files' names.
+    save
+        Writes an Arrow table to a path.
+    """
+    save(cohort.samples.to_arrow(), folder / f"samples.{suffix}")
+    (folder / "features").mkdir()
+    with task("writing", len(cohort.modalities), "modalities") as advance:
+        for modality in cohort.modalities:
+            save(cohort.to_polars(modality).to_arrow(), folder / f"{modality}.{suffix}")
+            if modality in MATRIX_MODALITIES:
+                save(cohort.features(modality).to_arrow(), folder / "features" / f"{modality}.{suffix}")
+            advance()
+
+
+def save(table: pa.Table, path: Path) -> None:
+    """Write a table as Parquet."""
     floats = [field.name for field in table.schema if field.type == pa.float32()]
     # Statistics of 20,000 columns cost more than they save: nobody filters a wide table by a gene's range.
     pq.write_table(

@@ -90,8 +90,8 @@ class TestTarget:
         assert names(tmp_path) == ["out"]
 
     def test_a_mistyped_format_names_the_nearest(self, cohort: Cohort, tmp_path: Path) -> None:
-        with pytest.raises(UnknownNameError, match=r"unknown format 'h5ad'\. Expected one of h5mu"):
-            export(cohort, "h5ad", tmp_path / "out")
+        with pytest.raises(UnknownNameError, match=r"unknown format 'parkuet'\. Expected one of parquet"):
+            export(cohort, "parkuet", tmp_path / "out")
         assert names(tmp_path) == []
 
 

@@ -45,7 +45,35 @@ def from_h5mu(folder: Path, modality: str) -> tuple[list[str], list[str], NDArra
     return part.obs_names.to_list(), part.var["feature_id"].to_list(), part.X
 
 
-READERS: dict[str, Read] = {"parquet": from_parquet, "csv": from_csv, "npz": from_npz, "h5mu": from_h5mu}
+def from_arrow(folder: Path, modality: str) -> tuple[list[str], list[str], NDArray[Any]]:
+    frame = pl.read_ipc(folder / f"{modality}.arrow", memory_map=False)
+    assert set(frame.dtypes[1:]) <= {pl.Float32}
+    return frame["sample_id"].to_list(), frame.columns[1:], frame[:, 1:].to_numpy()
+
+
+def from_h5ad(folder: Path, modality: str) -> tuple[list[str], list[str], NDArray[Any]]:
+    anndata = pytest.importorskip("anndata")
+    data = anndata.read_h5ad(folder / f"{modality}.h5ad")
+    assert data.uns["omicstore"]["modality"] == modality
+    return data.obs_names.to_list(), data.var_names.to_list(), data.X
+
+
+def from_safetensors(folder: Path, modality: str) -> tuple[list[str], list[str], NDArray[Any]]:
+    safetensors = pytest.importorskip("safetensors")
+    with safetensors.safe_open(folder / f"{modality}.safetensors", "numpy") as held:
+        facts = json.loads(held.metadata()["omicstore"])
+        return facts["sample_ids"], facts["feature_ids"], held.get_tensor(f"{modality}/values")
+
+
+READERS: dict[str, Read] = {
+    "parquet": from_parquet,
+    "arrow": from_arrow,
+    "csv": from_csv,
+    "h5ad": from_h5ad,
+    "h5mu": from_h5mu,
+    "npz": from_npz,
+    "safetensors": from_safetensors,
+}
 
 
 @pytest.fixture
@@ -123,7 +151,7 @@ class TestTables:
                 left_out = export(cohort, name, tmp_path / name)
                 expected = (
                     []
-                    if name in ("parquet", "csv")
+                    if name in ("parquet", "arrow", "csv")
                     else [f"report is no matrix and {name} cannot hold it; --format parquet can"]
                 )
                 assert left_out == expected

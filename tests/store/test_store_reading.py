@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 import omicstore
-from omicstore import cohort as cohort_module
+from omicstore import scverse
 from omicstore.errors import MissingExtraError, StoreError, UnknownNameError
 
 
@@ -184,13 +184,13 @@ def test_to_mudata(store):
 
 
 @pytest.mark.parametrize(
-    ("method", "package"), [("to_torch", "torch"), ("to_mudata", "pandas"), ("to_pandas", "pandas")]
+    ("method", "package"), [("to_torch", "torch"), ("to_mudata", "mudata"), ("to_pandas", "pandas")]
 )
 def test_missing_package(store, monkeypatch, method, package):
     def absent(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(cohort_module, "import_module", absent)
+    monkeypatch.setattr(scverse, "import_module", absent)
     cohort = store.query("AAA", "rna")
     arguments = ["rna"] if method == "to_pandas" else []
     with pytest.raises(MissingExtraError, match=rf"needs the package {package}, .*pip install 'omicstore\["):

@@ -1,0 +1,48 @@
+"""safetensors: a file per modality, for whoever loads tensors."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from omicstore.export.csv import write_table
+from omicstore.export.matrices import blocks, matrices_of, measured
+from omicstore.scverse import extra
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from omicstore.cohort import Cohort
+
+__all__ = ["write"]
+
+
+def write(cohort: Cohort, folder: Path) -> list[str]:
+    """Write ``<modality>.safetensors``, ``features/<modality>.csv`` and ``samples.csv``.
+
+    A file has the tensor ``<modality>/values`` (float32, samples that were measured by features, NaN where missing).
+    The format has no text: the ids of the rows and columns stand in its metadata, as the lists ``sample_ids`` and
+    ``feature_ids`` of the JSON object ``omicstore``, with the unit and the release. There is a file per modality because the writer wants all tensors of a file in memory.
+    """
+    modalities, left_out = matrices_of(cohort, "safetensors")
+    save_file = extra("safetensors.numpy", "models").save_file
+    write_table(cohort.samples, folder / "samples.csv")
+    (folder / "features").mkdir()
+    for modality in modalities:
+        ids, features = measured(cohort, modality), cohort.features(modality)
+        write_table(features, folder / "features" / f"{modality}.csv")
+        values = np.empty((len(ids), features.height), np.float32)
+        for rows, block in blocks(cohort, modality):
+            values[rows] = block
+        facts = cohort.facts(modality) | {
+            "release": cohort.store.release,
+            "simulated": cohort.store.simulated,
+            "sample_ids": ids,
+            "feature_ids": features["feature_id"].to_list(),
+        }
+        # One key: the writer puts several in an order that differs from run to run.
+        about = {"omicstore": json.dumps(facts, sort_keys=True, ensure_ascii=False)}
+        save_file({f"{modality}/values": values}, folder / f"{modality}.safetensors", about)
+    return left_out

@@ -1,0 +1,82 @@
+"""Numbers as text, a block at a time.
+
+A wide frame as CSV costs a data frame's work for each of 20,000 columns and holds the whole text in memory; a block of
+cells turned to text in one column and joined by rows costs a tenth of both.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+__all__ = ["gzipped", "quoted", "rows_of_text", "write_rows"]
+
+#: Of isal's four levels the one that is both fastest and smallest on expression values.
+_LEVEL = 2
+_CELLS = 1 << 20
+
+
+def rows_of_text(values: NDArray[np.float32], separator: str, missing: str = "") -> Iterator[str]:
+    """Yield each row as text, with as many digits as it takes to read the same float32 again.
+
+    Parameters
+    ----------
+    values
+        (rows, columns), NaN where missing.
+    separator
+        Between the cells.
+    missing
+        What stands for NaN.
+
+    Examples
+    --------
+    >>> list(rows_of_text(np.array([[0.1, np.nan], [1e-12, 3]], np.float32), "\\t", "NA"))
+    ['0.1\\tNA', '1e-12\\t3.0']
+    """
+    n_rows, width = values.shape
+    if not width:
+        yield from [""] * n_rows
+        return
+    step = max(1, _CELLS // width)
+    for start in range(0, n_rows, step):
+        block = np.ascontiguousarray(values[start : start + step])
+        cells = pl.Series(block.ravel()).fill_nan(None).cast(pl.String).fill_null(missing)
+        yield from cells.reshape(block.shape).arr.join(separator)
+
+
+def write_rows(
+    stream: IO[bytes], keys: Iterable[Sequence[str]], values: NDArray[np.float32], separator: str, missing: str = ""
+) -> None:
+    """Write a line for each row: its keys, then its values."""
+    for key, cells in zip(keys, rows_of_text(values, separator, missing), strict=True):
+        stream.write(f"{separator.join([*key, cells] if cells else key)}\n".encode())
+
+
+def quoted(text: str) -> str:
+    """Return a cell of a CSV file, in quotes where it needs them.
+
+    Examples
+    --------
+    >>> print(quoted("TP53"), quoted("2,3-bisphosphoglycerate"))
+    TP53 "2,3-bisphosphoglycerate"
+    """
+    doubled = text.replace('"', '""')
+    return f'"{doubled}"' if any(c in text for c in ',"\r\n') else text
+
+
+@contextmanager
+def gzipped(path: Path) -> Iterator[IO[bytes]]:
+    """Open a gzip file to write; no name and no time in its header, so that the same values give the same bytes."""
+    from isal import igzip  # seven times as fast as gzip, to the same size
+
+    with path.open("wb") as raw, igzip.IGzipFile("", "wb", _LEVEL, raw, mtime=0) as stream:
+        yield stream
