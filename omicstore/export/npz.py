@@ -47,7 +47,7 @@ def _write_values(archive: zipfile.ZipFile, cohort: Cohort, modality: str, shape
         header = {"descr": "<f4", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(stream, header)
         for _, block in blocks(cohort, modality):
-            stream.write(memoryview(np.ascontiguousarray(block, "<f4")).cast("B"))
+            stream.write(np.ascontiguousarray(block, "<f4").view(np.uint8).data)
 
 
 def _write_array(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:

@@ -24,7 +24,8 @@ def write(cohort: Cohort, folder: Path) -> list[str]:
 
     A file has the tensor ``<modality>/values`` (float32, samples that were measured by features, NaN where missing).
     The format has no text: the ids of the rows and columns stand in its metadata, as the lists ``sample_ids`` and
-    ``feature_ids`` of the JSON object ``omicstore``, with the unit and the release. There is a file per modality because the writer wants all tensors of a file in memory.
+    ``feature_ids`` of the JSON object ``omicstore``, with the unit and the release. There is a file per modality
+    because the writer wants all tensors of a file in memory.
     """
     modalities, left_out = matrices_of(cohort, "safetensors")
     save_file = extra("safetensors.numpy", "models").save_file

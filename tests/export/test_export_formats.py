@@ -46,7 +46,7 @@ def from_h5mu(folder: Path, modality: str) -> tuple[list[str], list[str], NDArra
 
 
 def from_arrow(folder: Path, modality: str) -> tuple[list[str], list[str], NDArray[Any]]:
-    frame = pl.read_ipc(folder / f"{modality}.arrow", memory_map=False)
+    frame = pl.read_ipc(folder / f"{modality}.arrow")
     assert set(frame.dtypes[1:]) <= {pl.Float32}
     return frame["sample_id"].to_list(), frame.columns[1:], frame[:, 1:].to_numpy()
 
