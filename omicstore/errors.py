@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ExportError",
+    "FetchError",
     "LeakageError",
     "LockedError",
     "MissingExtraError",
@@ -164,6 +165,10 @@ class SplitError(OmicstoreError):
 
 class ExportError(OmicstoreError):
     """An export would overwrite what must not be lost."""
+
+
+class FetchError(OmicstoreError):
+    """A portal does not answer, or does not give the file it promised."""
 
 
 class ValidationFailedError(OmicstoreError):

@@ -27,7 +27,7 @@ __all__ = ["EXTRAS", "Group", "LazyGroup"]
 EXTRAS = {
     "anndata": "scverse", "mudata": "scverse", "pandas": "scverse", "dvc": "pipeline", "great_expectations": "validate",
     "jinja2": "validate", "torch": "models", "lightning": "models", "lifelines": "models", "sklearn": "models",
-    "safetensors": "models", "matplotlib": "models",
+    "safetensors": "models", "matplotlib": "models", "httpx": "fetch",
 }  # fmt: skip
 
 
