@@ -10,10 +10,11 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import SourceError, StudyError
-from omicstore.harmonize.axis import aggregate
+from omicstore.harmonize.measured import measured
 from omicstore.harmonize.features import (
     Found,
     antibody_axis,
+    array_of,
     gene_axis,
     holds_probes,
     metabolite_axis,
@@ -22,8 +23,6 @@ from omicstore.harmonize.features import (
     probe_level_axis,
 )
 from omicstore.harmonize.fixation import formalin_fixed
-from omicstore.harmonize.probes import platform_name
-from omicstore.harmonize.ranges import check_range
 from omicstore.harmonize.samples import Sample, SampleMap, check_cohort
 from omicstore.readers.table import Drops
 from omicstore.schema import PROFILES
@@ -146,17 +145,18 @@ def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source
     ReferenceMissingError
         If a reference is needed that the study does not name.
     """
-    if raw.kind != "matrix" or raw.source.cohort not in (None, cohort) or raw.values is None:
+    if raw.kind != "matrix" or raw.source.cohort not in (None, cohort) or (raw.values is None and raw.blocks is None):
         return []
     source, modality = raw.source, raw.modality or raw.source.modality or ""
     unit = _unit(source, modality)
+    numbers = measured(raw, modality, unit, refs)
     if not raw.features:
         raise SourceError(source.path, "there are 0 features in it", expected="at least one feature")
     sample_drops = Drops()
     rows, samples = SampleMap(study, cohort).resolve(raw.ids, source, sample_drops)
-    check_range(raw, unit)
+    numbers.check_range()
     warnings = check_cohort(samples, cohort, refs.sites, source)
-    empty = _empty_rows(raw.values)
+    empty = numbers.empty()
     sample_drops.add("no value measured", [raw.ids[r] for r in rows if r in empty])
     kept = [i for i, r in enumerate(rows) if r not in empty]
     if not kept:
@@ -168,7 +168,7 @@ def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source
     axes = _axes(raw, modality, unit, refs)
     for name, platform, found in axes:
         last = len(assays) == len(axes) - 1
-        values = aggregate(raw.values, picked, found.axis, unit, raw.decimals, reuse=last)
+        values = numbers.on(found.axis, platform, picked, last=last)
         drops = Drops()
         drops.update(sample_drops)
         drops.update(found.drops)
@@ -194,11 +194,6 @@ def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source
     return assays
 
 
-def _empty_rows(values: NDArray[np.float32]) -> set[int]:
-    suspects = np.flatnonzero(np.isnan(values[:, 0]))
-    return {int(row) for row in suspects if np.isnan(values[row]).all()}
-
-
 def _unit(source: Source, modality: str) -> Unit:
     unit = parse_unit(source.unit or "")
     if (unit.stored == "beta") != modality.startswith("meth") and (unit.stored == "beta" or unit.base.additive):
@@ -213,7 +208,7 @@ def _unit(source: Source, modality: str) -> Unit:
 def _axes(raw: RawTable, modality: str, unit: Unit, refs: References) -> list[tuple[str, str | None, Found]]:
     """Return modality, platform and axis of each assay that a source makes."""
     if modality == "meth_probe" or (modality == "meth" and holds_probes(raw)):
-        platform = _array(raw, refs)
+        platform = array_of(raw, refs)
         found: list[tuple[str, str | None, Found]] = []
         if modality == "meth":
             found.append(("meth", platform, probe_axis(raw, platform, refs)))
@@ -229,31 +224,6 @@ def _axes(raw: RawTable, modality: str, unit: Unit, refs: References) -> list[tu
     else:
         axis = gene_axis(raw, refs.genes, unit.base.several)
     return [(modality, raw.source.platform, axis)]
-
-
-def _array(raw: RawTable, refs: References) -> str:
-    """Return the methylation array, told from the probes and compared with what the study file says."""
-    told = refs.platform_of(raw.features)
-    said = platform_name(raw.source.platform) if raw.source.platform else None
-    if told is not None and said is not None and told != said:
-        raise SourceError(
-            raw.source.path,
-            f"the study file says platform {raw.source.platform}, and its probes are those of {told}",
-            expected=f"platform: {told}",
-            run="correct platform: of the source in study.sources, or leave it out",
-        )
-    platform = told or said
-    if platform is None:
-        known = refs.probe_platforms
-        if len(known) == 1:
-            return known[0]
-        raise SourceError(
-            raw.source.path,
-            "its probes do not tell which methylation array they are of",
-            expected="platform: hm27, hm450 or epic",
-            run="add platform: to the source in study.sources",
-        )
-    return platform
 
 
 def _profiles(

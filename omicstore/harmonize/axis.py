@@ -158,12 +158,15 @@ def _extreme(linear: NDArray[np.float32], axis: Axis, out: NDArray[np.float32]) 
 
 
 def _mean(linear: NDArray[np.float32], axis: Axis, out: NDArray[np.float32]) -> None:
-    spread = linear[:, axis.columns]
-    missing = np.isnan(spread)
-    counts = np.broadcast_to(axis.sizes, out.shape)
-    if missing.any():
-        spread[missing] = 0.0
-        counts = counts - np.add.reduceat(missing, axis.starts, axis=1, dtype=np.int64)
-    sums = np.add.reduceat(spread, axis.starts, axis=1, dtype=np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        np.divide(sums, counts, out=out, casting="same_kind")
+    # Added up one by one in the order of the columns, as `probe_sums` does, so that both give the same last bit.
+    width = axis.starts.size
+    owner = np.repeat(np.arange(width), axis.sizes)
+    for row, target in zip(linear, out, strict=True):
+        taken = row[axis.columns]
+        missing = np.isnan(taken)
+        counts = axis.sizes
+        if missing.any():
+            taken[missing] = 0.0
+            counts = counts - np.bincount(owner[missing], minlength=width)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            np.divide(np.bincount(owner, taken, width), counts, out=target, casting="same_kind")

@@ -13,7 +13,7 @@ from omicstore.harmonize.antibodies import antibodies
 from omicstore.harmonize.axis import Axis, make_axis
 from omicstore.harmonize.genes import ALIAS, PREVIOUS, GeneResolver
 from omicstore.harmonize.metabolites import metabolites
-from omicstore.harmonize.probes import GROUPS, SNP_PREFIX, is_probe
+from omicstore.harmonize.probes import GROUPS, SNP_PREFIX, is_probe, platform_name
 from omicstore.identifiers import is_ensembl_gene
 from omicstore.readers.table import Drops
 from omicstore.schema import FEATURES
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 __all__ = [
     "Found",
     "antibody_axis",
+    "array_of",
     "gene_axis",
     "holds_probes",
     "metabolite_axis",
     "plain_axis",
     "probe_axis",
     "probe_level_axis",
+    "probe_pairs",
 ]
 
 #: Rows at the end of count tables that are no genes.
@@ -66,6 +68,37 @@ def holds_probes(raw: RawTable) -> bool:
         other = next(name for name in raw.features if not is_probe(name))
         raise _mixed(raw, "probes", probes, other)
     return True
+
+
+def array_of(raw: RawTable, refs: References) -> str:
+    """Return the methylation array, told from the probes and compared with what the study file says.
+
+    Raises
+    ------
+    SourceError
+        If they differ, or if neither tells.
+    """
+    told = refs.platform_of(raw.features)
+    said = platform_name(raw.source.platform) if raw.source.platform else None
+    if told is not None and said is not None and told != said:
+        raise SourceError(
+            raw.source.path,
+            f"the study file says platform {raw.source.platform}, and its probes are those of {told}",
+            expected=f"platform: {told}",
+            run="correct platform: of the source in study.sources, or leave it out",
+        )
+    platform = told or said
+    if platform is None:
+        known = refs.probe_platforms
+        if len(known) == 1:
+            return known[0]
+        raise SourceError(
+            raw.source.path,
+            "its probes do not tell which methylation array they are of",
+            expected="platform: hm27, hm450 or epic",
+            run="add platform: to the source in study.sources",
+        )
+    return platform
 
 
 def gene_axis(raw: RawTable, genes: GeneResolver, how: Literal["sum", "mean", "extreme"]) -> Found:
@@ -147,17 +180,8 @@ def probe_axis(raw: RawTable, platform: str, refs: References) -> Found:
     SourceError
         If no probe belongs to a gene.
     """
-    reference = refs.probes(platform)
-    probes, drops = _measuring(raw, reference, refs.masked)
-    probes = _dropping(probes, pl.col("annotated").is_not_null(), "probe not in the reference", drops)
-    has_gene = pl.col("entrez").is_not_null() | (pl.col("symbol").fill_null(".") != ".")
-    probes = _dropping(probes, has_gene, "probe in no gene", drops)
-    if reference.grouped:
-        probes = _dropping(
-            probes, pl.col("gene_group").is_not_null(), "probe of a gene, but in none of its groups", drops
-        )
-        probes = _dropping(probes, pl.col("gene_group").is_in(sorted(GROUPS)), "probe in the 3'UTR only", drops)
-    pairs = _genes_of(probes, refs.genes, drops)
+    drops = Drops()
+    pairs = probe_pairs(raw.features, platform, refs, drops)
     if not pairs.height:
         raise SourceError(
             raw.source.path,
@@ -169,24 +193,43 @@ def probe_axis(raw: RawTable, platform: str, refs: References) -> Found:
     return Found(make_axis(pairs, "mean", "n_probes"), drops)
 
 
+def probe_pairs(names: Sequence[str], platform: str, refs: References, drops: Drops) -> pl.DataFrame:
+    """Return a row for each probe and gene that it speaks for: feature_id, column (place in `names`), symbol, entrez.
+
+    What becomes of a probe does not depend on the others.
+    """
+    reference = refs.probes(platform)
+    probes = _measuring(names, reference, refs.masked, drops)
+    probes = _dropping(probes, pl.col("annotated").is_not_null(), "probe not in the reference", drops)
+    has_gene = pl.col("entrez").is_not_null() | (pl.col("symbol").fill_null(".") != ".")
+    probes = _dropping(probes, has_gene, "probe in no gene", drops)
+    if reference.grouped:
+        probes = _dropping(
+            probes, pl.col("gene_group").is_not_null(), "probe of a gene, but in none of its groups", drops
+        )
+        probes = _dropping(probes, pl.col("gene_group").is_in(sorted(GROUPS)), "probe in the 3'UTR only", drops)
+    return _genes_of(probes, refs.genes, drops)
+
+
 def probe_level_axis(raw: RawTable, platform: str, refs: References) -> Found:
     """Take the probes themselves, without SNP probes and masked ones."""
-    probes, drops = _measuring(raw, refs.probes(platform), refs.masked)
-    probes = probes.sort("probe_id")
+    drops = Drops()
+    probes = _measuring(raw.features, refs.probes(platform), refs.masked, drops).sort("probe_id")
     frame = FEATURES.conform(probes.rename({"probe_id": "feature_id"}).with_columns(platform=pl.lit(platform)))
     columns = probes.get_column("column").to_numpy().astype(np.intp)
     return Found(Axis(frame, columns, np.arange(columns.size), "mean"), drops)
 
 
-def _measuring(raw: RawTable, reference: ProbeReference, masked: frozenset[str]) -> tuple[pl.DataFrame, Drops]:
+def _measuring(names: Sequence[str], reference: ProbeReference, masked: frozenset[str], drops: Drops) -> pl.DataFrame:
     """Return the probes that measure methylation, with their annotation and their column in the source."""
-    drops = Drops()
-    probes = pl.DataFrame({"probe_id": raw.features}).with_columns(column=pl.int_range(pl.len(), dtype=pl.Int64))
+    probes = pl.DataFrame({"probe_id": names}, schema={"probe_id": pl.String}).with_columns(
+        column=pl.int_range(pl.len(), dtype=pl.Int64)
+    )
     probes = _dropping(probes, ~pl.col("probe_id").str.starts_with(SNP_PREFIX), "SNP probe", drops)
     if masked:
         probes = _dropping(probes, ~pl.col("probe_id").is_in(sorted(masked)), "masked probe", drops)
     annotation = reference.frame.with_columns(annotated=pl.lit(1))
-    return probes.join(annotation, on="probe_id", how="left", maintain_order="left"), drops
+    return probes.join(annotation, on="probe_id", how="left", maintain_order="left")
 
 
 def _dropping(frame: pl.DataFrame, keep: pl.Expr | pl.Series, reason: str, drops: Drops) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from omicstore.readers.table import RawTable
 
-__all__ = ["check_range"]
+__all__ = ["check_range", "first_outside", "refuse"]
 
 
 def check_range(raw: RawTable, unit: Unit) -> None:
@@ -25,20 +25,28 @@ def check_range(raw: RawTable, unit: Unit) -> None:
     SourceError
         Names the profile, the feature and the value.
     """
-    values = raw.values
-    if values is None or not values.size:
-        return
+    if raw.values is not None and (place := first_outside(raw.values, unit, raw.decimals)) is not None:
+        refuse(raw, unit, *place, float(raw.values[place]))
+
+
+def first_outside(values: NDArray[np.float32], unit: Unit, decimals: int | None) -> tuple[int, int] | None:
+    """Return the first row with a value that `unit` cannot have, and the first such column of it; None if all can."""
+    if not values.size:
+        return None
     # Every conversion is increasing, so the extremes tell whether any value is out of range; fmin and fmax skip NaN.
     ends = np.array([np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)], dtype=np.float32)
-    if not _outside(ends, unit, raw.decimals).any():
-        return
-    row, column = next(
+    if not _outside(ends, unit, decimals).any():
+        return None
+    return next(
         (row, int(bad[0]))
         for row in range(len(values))
-        if (bad := np.flatnonzero(_outside(values[row], unit, raw.decimals))).size
+        if (bad := np.flatnonzero(_outside(values[row], unit, decimals))).size
     )
-    value = values[row, column]
-    found = f"profile {raw.ids[row]!r}, feature {raw.features[column]!r}: {float(value):g} cannot be {unit.text}"
+
+
+def refuse(raw: RawTable, unit: Unit, profile: int, feature: int, value: float) -> NoReturn:
+    """Raise the error of a value that is out of range."""
+    found = f"profile {raw.ids[profile]!r}, feature {raw.features[feature]!r}: {value:g} cannot be {unit.text}"
     if unit.log is not None:
         linear = unit.to_linear(np.array([value], dtype=np.float32), raw.decimals)[0]
         found += f" (it would be {float(linear):.3g} {unit.stored})"

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["WORKERS", "in_order"]
 
-_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 #: More threads than this would wait for the decompressor, which works in one.
 WORKERS = min(4, os.cpu_count() or 1)
