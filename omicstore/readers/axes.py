@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["features_in_rows", "profile_test"]
 
+#: What the first cell of the header calls the ids below it, in lower case.
+_CORNER_OF_FEATURES = re.compile(
+    r"(gene|probe|protein|antibody|metabolite|compound|feature|analyte|mirna|ensembl|hugo|symbol|entrez|attrib|composite)"
+)
+_CORNER_OF_PROFILES = re.compile(
+    r"(sample|patient|case|subject|donor|participant|aliquot|barcode|cell_?line|depmap|individual)"
+)
+
 #: Ids that are features in any file: array probes, miRNAs, SYMBOL|ENTREZ.
 _FEATURE = re.compile(r"^(?:c[gh]\.?\d|rs\d|hsa-|\S+\|\d+$|C\d{5}$|HMDB\d)")
 
@@ -64,6 +72,7 @@ def features_in_rows(
     columns: Sequence[str],
     sampling: Sampling | None,
     is_profile: Callable[[str], bool],
+    corner: str = "",
 ) -> bool:
     """Tell whether the features are in the rows.
 
@@ -79,6 +88,8 @@ def features_in_rows(
         The study's rule for ids.
     is_profile
         From `profile_test`.
+    corner
+        The header of the id column, which decides where the ids themselves do not: ``gene``, ``patient_id``.
 
     Raises
     ------
@@ -94,6 +105,9 @@ def features_in_rows(
         in_columns, in_rows = _share(columns, test), _share(rows, test)
         if in_columns != in_rows:
             return (in_columns > in_rows) == finds_profiles
+    of_features, of_profiles = (bool(p.search(corner.lower())) for p in (_CORNER_OF_FEATURES, _CORNER_OF_PROFILES))
+    if of_features != of_profiles:
+        return of_features
     shown = f"{', '.join(columns[:2])}, ... in the header and {', '.join(rows[:2])}, ... in the rows"
     raise SourceError(
         layout.path,

@@ -140,7 +140,7 @@ def _plan(
         in_rows = source.orientation == "features_in_rows"
     else:
         rows = [row[at] for row in layout.rows if at < len(row)]
-        in_rows = features_in_rows(layout, rows, [header[i] for i in others], sampling, is_profile)
+        in_rows = features_in_rows(layout, rows, [header[i] for i in others], sampling, is_profile, header[at])
     if in_rows:
         return _plan_rows(source, layout, at, others, text, is_profile)
     drops.add("unnamed column", [f"column {i + 1}" for i in others if not header[i] and i not in text])

@@ -8,6 +8,7 @@ from omicstore.harmonize.samples import Sample, SampleMap
 from omicstore.modalities import MODALITIES
 from omicstore.progress import task
 from omicstore.readers import expand, profile_ids
+from omicstore.readers.axes import features_in_rows, profile_test
 from omicstore.readers.delimited import read_texts, sniff
 from omicstore.study.defaults import Measured, unit_of
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from omicstore.readers.delimited import Layout
-    from omicstore.sources import Source, Study
+    from omicstore.sources import Sampling, Source, Study
 
 __all__ = ["measured_samples"]
 
@@ -41,7 +42,7 @@ def measured_samples(study: Study) -> list[Measured]:
     """
     found: dict[tuple[str, str], dict[str, set[str]]] = {}
     for modality, cohort, source in _matrices(study):
-        samples = _samples(source, SampleMap(study, cohort))
+        samples = _samples(source, SampleMap(study, cohort), study.samples)
         kept = {s.sample_id for s in samples if s.sample_type in DEFAULT_TYPES}
         key = (modality, unit_of(source.unit or ""))
         found.setdefault(key, {}).setdefault(cohort, set()).update(kept)
@@ -63,13 +64,19 @@ def _matrices(study: Study) -> Iterator[tuple[str, str, Source]]:
             advance()
 
 
-def _samples(source: Source, people: SampleMap) -> list[Sample]:
+def _samples(source: Source, people: SampleMap, sampling: Sampling | None) -> list[Sample]:
     if (ids := profile_ids(source)) is not None:
         return [sample for name in ids if (sample := _named(name, people, source))]
     layout = sniff(source.path, two_headers=source.format.startswith("firehose"))
     across = [sample for name in layout.header if (sample := _named(name, people, source))]
     column = _id_column(layout, source, people)
-    # A rule that takes any id for a sample says nothing about which way round the file is; most files have ids in rows.
+    if source.orientation is None and column is not None and _any_id_is_a_sample(people):
+        # Such a rule says nothing about which way round the file is.
+        rows = [row[column] for row in layout.rows if column < len(row)]
+        names = [name for i, name in enumerate(layout.header) if i != column]
+        corner = layout.header[column]
+        if features_in_rows(layout, rows, names, sampling, profile_test(sampling), corner):
+            return [sample for name in names if (sample := _named(name, people, source))]
     if source.orientation == "features_in_rows" or (column is None and across):
         return across
     if column is None or (len(across) > 1 and not _any_id_is_a_sample(people)):

@@ -177,3 +177,19 @@ def test_prose_is_no_matrix(write: Write, source: Make) -> None:
 def test_xena_matrix_has_features_in_rows(write: Write, source: Make) -> None:
     (raw,) = read(source(write("a.tsv", "sample\ts1\ts2\nx\t1\t2\n"), "xena-matrix"))
     assert raw.ids == ["s1", "s2"]
+
+
+@pytest.mark.parametrize(
+    ("corner", "in_rows"), [("gene", True), ("Hugo_Symbol", True), ("patient_id", False), ("Sample", False)]
+)
+def test_the_first_header_cell_tells_what_ids_that_say_nothing_are(
+    write: Write, source: Make, corner: str, in_rows: bool
+) -> None:
+    path = write("a.csv", f"{corner},P1,P2,P3\nA1,1,2,3\nA2,4,5,6\n")
+    (raw,) = read(source(path, "matrix"), Sampling(origin="id"))
+    assert raw.ids == (["P1", "P2", "P3"] if in_rows else ["A1", "A2"])
+
+
+def test_ids_and_header_that_say_nothing_are_refused(write: Write, source: Make) -> None:
+    with pytest.raises(SourceError, match="cannot tell which ids are samples: P1, P2"):
+        read(source(write("a.csv", "x,P1,P2\nA1,1,2\nA2,4,5\n"), "matrix"), Sampling(origin="id"))

@@ -13,6 +13,7 @@ from omicstore.errors import StudyError, UsageError
 from omicstore.sources import load_study
 from omicstore.study.create import create_study, dvc_yaml, params_text
 from omicstore.study.defaults import Measured, defaults_for
+from omicstore.study.peek import measured_samples
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -126,3 +127,13 @@ def test_defaults_of_the_real_studies(real_data: Path, tmp_path: Path) -> None:
     assert "not_applicable" in ccle["evaluate"]["survival"]
     tcga = create_study(tmp_path / "tcga", real_data / "studies" / "tcga.yaml").sections
     assert (tcga["train"]["modalities"], tcga["train"]["cohorts"]) == (["rna", "prot"], ["BRCA", "LUSC"])
+
+
+def test_free_form_ids_are_counted_on_the_axis_that_holds_them(tmp_path: Path) -> None:
+    (tmp_path / "rna.csv").write_text("gene," + ",".join(f"P{i}" for i in range(30)) + "\nTP53" + ",1" * 30 + "\n")
+    (tmp_path / "s.yaml").write_text(
+        "study:\n  cohorts: [LAB]\n  samples: {from: id, sample_type: primary}\n  sources:\n"
+        "    - {path: rna.csv, format: matrix, modality: rna, cohort: LAB, unit: tpm}\n"
+    )
+    (measured,) = measured_samples(load_study(tmp_path / "s.yaml"))
+    assert len(measured.samples["LAB"]) == 30
