@@ -6,7 +6,9 @@ and, by convention,
 - ``recognise(head) -> Guess | None``, by which ``omicstore sources`` tells files of the format;
 - ``expand(source) -> list[Source]`` if one file or folder holds several modalities or tables (``several``): the
   parts, each with its modality, its unit and `omicstore.sources.Source.part` set. Each is read on its own;
-- ``profile_ids(source) -> list[str]`` if the ids of a matrix cannot be found as in a delimited file.
+- ``profile_ids(source) -> list[str]`` if the ids of a matrix cannot be found as in a delimited file;
+- ``people(source) -> pl.DataFrame | None`` if the source itself lists samples with their patients, which counts where
+  ids are no barcodes and the study file has no rule for them.
 """
 
 from __future__ import annotations
@@ -79,6 +81,26 @@ FORMATS: dict[str, Format] = {
             "table",
             outcomes="yes",
         ),
+        Format(
+            "gdc-star-counts",
+            f"{_R}.gdc_expression:read_expression",
+            "RNA-seq of the GDC",
+            "matrix",
+            "rna",
+            "tpm",
+            folder=True,
+        ),
+        Format("gdc-mirna", f"{_R}.gdc_mirna:read_mirna", "miRNA of the GDC", "matrix", "mirna", "rpm", folder=True),
+        Format("gdc-rppa", f"{_R}.gdc_rppa:read_rppa", "RPPA of the GDC", "matrix", "prot", "log2_ratio", folder=True),
+        Format(
+            "gdc-cnv",
+            f"{_R}.gdc_cnv:read_copy_number",
+            "copy number of genes by the GDC",
+            "matrix",
+            "cnv",
+            "copy_number",
+            folder=True,
+        ),
         Format("mcat-table", f"{_R}.mcat:read_table", "a table of MCAT or PORPOISE", "several", outcomes="yes"),
         Format(
             "clinical-table",
@@ -93,6 +115,7 @@ FORMATS: dict[str, Format] = {
         Format(
             "patches-h5", f"{_R}.patches_h5:read_slides", "features of slide patches", "patches", "patches", folder=True
         ),
+        Format("tiles", f"{_R}.tiles:read_slides", "slides, or tiles of them", "patches", "patches", folder=True),
     )
 }
 

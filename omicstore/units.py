@@ -65,6 +65,7 @@ BASES: dict[str, Base] = {
         Base("log2_ratio", "log2_ratio", None, None, additive=False),
         # -2 deep loss, -1, 0, 1, 2 amplification
         Base("gistic", "gistic", -2.0, 2.0, additive=False, call=True),
+        Base("copy_number", "copy_number", 0.0, None, additive=False),  # copies of a gene in a cell
         Base("zscore", "zscore", None, None, additive=False),
     )
 }

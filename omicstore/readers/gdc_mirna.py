@@ -1,0 +1,64 @@
+"""miRNA of the GDC: ``*.mirbase21.mirnas.quantification.txt``, one file per aliquot, a row per stem-loop."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from omicstore.errors import SourceError
+from omicstore.readers.gdc_columns import Form
+from omicstore.readers.gdc_profiles import named_files, read_profiles, recognised
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from omicstore.readers.recognise import Guess, Head
+    from omicstore.readers.table import RawTable
+    from omicstore.sources import Sampling, Source
+
+__all__ = ["profile_ids", "read_mirna", "recognise"]
+
+MIRNAS = Form(
+    "miRNA quantification",
+    re.compile(r"\.mirnas\.quantification\.txt(?:\.gz)?$"),
+    "miRNA_ID",
+    {"rpm": "reads_per_million_miRNA_mapped", "counts": "read_count"},
+)
+
+_ISOFORMS = re.compile(r"\.isoforms\.quantification\.txt(?:\.gz)?$")
+
+
+def read_mirna(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
+    """Read the files of a folder, or one file.
+
+    Raises
+    ------
+    SourceError
+        If they are of isoforms, or as `omicstore.readers.gdc_expression.read_expression`.
+    """
+    del sampling  # samples are named by the sheet
+    _refuse_isoforms(source.path)
+    return [read_profiles(source, (MIRNAS,), MIRNAS)]
+
+
+def profile_ids(source: Source) -> list[str]:
+    """Return the ids of the profiles, from the sample sheet."""
+    _refuse_isoforms(source.path)
+    return [file.raw_id for file in named_files(source, (MIRNAS,))]
+
+
+def _refuse_isoforms(path: Path) -> None:
+    names = sorted(p.name for p in path.rglob("*.txt*")) if path.is_dir() else [path.name]
+    isoforms = [name for name in names if _ISOFORMS.search(name)]
+    if isoforms and not any(MIRNAS.names.search(name) for name in names):
+        raise SourceError(
+            path,
+            f"it holds isoforms, which are not summed to miRNAs here, e.g. {isoforms[0]}",
+            expected="files such as *.mirbase21.mirnas.quantification.txt",
+            run="choose Data Type miRNA Expression Quantification at the portal, or: omicstore fetch gdc",
+        )
+
+
+def recognise(head: Head) -> Guess | None:
+    """Tell the files by name or header."""
+    return recognised(head, {"rpm": MIRNAS}, "mirna", "gdc-mirna")
