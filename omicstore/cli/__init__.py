@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str | None, str]] = {
     "columns": ("omicstore.cli.columns:columns", "Show what --where can ask for."),
     "query": ("omicstore.cli.query:query", "Show what there is of the chosen cohorts and modalities."),
     "export": ("omicstore.cli.export:export", "Write what a query finds to files."),
+    "cite": ("omicstore.cli.cite:cite", "Show terms and citations of what a store holds."),
     "sql": ("omicstore.cli.sql:sql", "Run a read-only SQL query over the store's views."),
     "ids": ("omicstore.cli.ids:ids", "Say what became of an identifier, and why."),
     "split": ("omicstore.cli.split:app", "Make, check and show splits into train, val and test."),

@@ -22,20 +22,35 @@ def export(
     ask: Asking,
     folder: Annotated[Path, typer.Option("--out", metavar="DIR", help="The folder to make.")],
     written_as: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="parquet, csv, npz or h5mu.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            help="parquet, arrow, csv, h5ad, h5mu, npz, safetensors, cbioportal or mae.",
+            show_default=True,
+        ),
     ] = "parquet",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export.")] = False,
     dry_run: DryRun = False,
 ) -> None:
     r"""Write what a query finds to files.
 
-    DIR appears complete or not at all. It holds the values of each modality, the samples, the features and
-    manifest.json, which names the release, the query and the hash of every file.
+    DIR appears complete or not at all. It holds the values of each modality, the samples and the features; where they
+    come from, under which terms, and what to cite (provenance, CITATION.md); croissant.json; and manifest.json, which
+    names the release, the query and the hash of every file.
+
+    \b
+    parquet, arrow, csv   a table per modality: a row per sample, a column per feature (csv: gzipped)
+    npz, safetensors      arrays, with the ids beside
+    h5ad, h5mu            for scverse: a file per modality, or all in one
+    cbioportal            a study folder to import into a cBioPortal
+    mae                   tables, and make.R, which makes a MultiAssayExperiment of them
 
     \b
     Examples:
       omicstore export --cohort BRCA --modalities rna,meth --out brca
       omicstore export --modalities rna --gene-set hallmark.gmt --scale log2p1 --format csv --out genes
+      omicstore export --cohort BRCA --format cbioportal --out brca_study
     """
     import omicstore
     from omicstore.cli.query import show_found

@@ -1,8 +1,8 @@
 """Write what a query found to files in a format that other tools read.
 
 `EXPORTERS` is the registry: a new format is one module and one line in it. A module's function writes files into an
-empty folder and returns what it had to leave out; `export` gives it that folder, adds ``manifest.json`` and moves all
-into place in one step.
+empty folder and returns what it had to leave out; `export` gives it that folder, adds the sources with their terms
+(``provenance``, ``CITATION.md``), ``croissant.json`` and ``manifest.json``, and moves all into place in one step.
 """
 
 from __future__ import annotations
@@ -77,10 +77,14 @@ def export(cohort: Cohort, format: str, out: Path, *, overwrite: bool = False) -
         If `out` is a file, or holds something that is no export, or an earlier export without `overwrite`; or if the
         format can hold none of the modalities.
     """
+    from omicstore.export.croissant import write_croissant
     from omicstore.export.folder import new_folder, write_manifest
+    from omicstore.export.terms import write_terms
 
-    write = get_exporter(format)
+    write, name = get_exporter(format), format.strip().lower()
     with new_folder(out, overwrite=overwrite) as folder:
         left_out = write(cohort, folder)
-        write_manifest(cohort, format.strip().lower(), folder, left_out)
+        terms = write_terms(cohort, name, folder)
+        write_croissant(cohort, folder, terms)
+        write_manifest(cohort, name, folder, left_out)
     return left_out

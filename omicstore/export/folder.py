@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from omicstore.cohort import Cohort
 
-__all__ = ["FORMAT", "MANIFEST", "check_target", "new_folder", "sweep", "write_manifest"]
+__all__ = ["FORMAT", "MANIFEST", "check_target", "new_folder", "sha256_of", "sweep", "write_manifest"]
 
 FORMAT = "omicstore.export/1"
 MANIFEST = "manifest.json"
@@ -131,7 +131,7 @@ def write_manifest(cohort: Cohort, name: str, folder: Path, left_out: list[str])
         "found": cohort.summary(),
         "left_out": left_out,
         "files": {
-            path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+            path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
             for path in files
         },
     }
@@ -147,7 +147,8 @@ def _is_export(folder: Path) -> bool:
     return isinstance(body, dict) and body.get("format") == FORMAT
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """Return the sha256 (hex) of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(_BLOCK):

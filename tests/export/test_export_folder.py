@@ -64,7 +64,9 @@ class TestTarget:
         with pytest.raises(ExportError, match="holds an earlier export.*--overwrite"):
             export(cohort, "npz", tmp_path / "out")
         export(cohort, "npz", tmp_path / "out", overwrite=True)
-        assert names(tmp_path / "out") == ["cohort.npz", "manifest.json", "samples.csv"]
+        assert names(tmp_path / "out") == [
+            "CITATION.md", "cohort.npz", "croissant.json", "manifest.json", "provenance.csv", "samples.csv",
+        ]  # fmt: skip
         assert names(tmp_path) == ["out"]
 
     def test_of_two_at_once_the_later_gives_way(self, tmp_path: Path) -> None:
