@@ -90,6 +90,15 @@ FORMATS: dict[str, Format] = {
             "tpm",
             folder=True,
         ),
+        Format(
+            "gdc-methylation",
+            f"{_R}.gdc_methylation:read_methylation",
+            "methylation arrays of the GDC",
+            "matrix",
+            "meth",
+            "beta",
+            folder=True,
+        ),
         Format("gdc-mirna", f"{_R}.gdc_mirna:read_mirna", "miRNA of the GDC", "matrix", "mirna", "rpm", folder=True),
         Format("gdc-rppa", f"{_R}.gdc_rppa:read_rppa", "RPPA of the GDC", "matrix", "prot", "log2_ratio", folder=True),
         Format(
@@ -110,6 +119,9 @@ FORMATS: dict[str, Format] = {
             outcomes="perhaps",
         ),
         Format("maf", f"{_R}.maf:read_maf", "mutations (MAF)", "matrix", "mut", "mutated", folder=True),
+        Format(
+            "cbioportal", f"{_R}.cbioportal:read", "a study of cBioPortal", "several", folder=True, outcomes="perhaps"
+        ),
         Format("tcga-cdr", f"{_R}.tcga_cdr:read_outcomes", "outcomes of TCGA (Liu 2018)", "table", outcomes="yes"),
         Format("reports", f"{_R}.reports:read_reports", "a table of pathology reports", "report", "report"),
         Format(

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["Column", "Form", "check_sum", "read_column"]
 
 
+#: How the first of two header lines begins in level-3 files of the legacy archive.
+_SECOND = "Hybridization REF"
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """How a kind of file with one profile looks.
@@ -143,7 +147,7 @@ def _head(path: Path, data: bytes, form: Form) -> tuple[list[str], list[str], in
     while True:
         end = data.find(b"\n", start)
         line = data[start : end if end >= 0 else len(data)].decode("utf-8-sig", "replace").rstrip("\r")
-        if not line.startswith("#") or end < 0:
+        if not line.startswith(("#", _SECOND)) or end < 0:
             break
         comments.append(line)
         start = end + 1
