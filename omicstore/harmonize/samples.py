@@ -11,6 +11,7 @@ import polars as pl
 
 from omicstore.errors import SourceError, StudyError
 from omicstore.identifiers import NOT_A_DISEASE, cohort_of_disease, cohorts_agree, find_barcode, parse_barcode
+from omicstore.readers import people
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,10 +64,27 @@ class SampleMap:
         self._tissue = re.compile(self._rule.tissue) if self._rule and self._rule.tissue else None
         if self._rule is not None and self._rule.path is not None:
             self._table, self._elsewhere = _sample_table(self._rule, cohort)
+        #: What sources say that list their own samples; asked last.
+        self._told = {
+            row["raw_id"]: Sample(
+                profile_id=row["raw_id"],
+                sample_id=row["sample_id"],
+                patient_id=row["patient_id"],
+                sample_type=row["sample_type"] or "primary",
+                sample_type_inferred=row["sample_type"] is None,
+                patient_level=row["patient_level"],
+            )
+            for source in study.sources_of(cohort)
+            if (listed := people(source)) is not None
+            for row in listed.iter_rows(named=True)
+        }
 
     def sample(self, raw_id: str) -> Sample | None:
         """Return the sample of a raw id, or None if the id says nothing."""
         raw_id = raw_id.strip()
+        return self._by_rule(raw_id) or self._told.get(raw_id)
+
+    def _by_rule(self, raw_id: str) -> Sample | None:
         if self._rule is None:
             return self._from_barcode(raw_id)
         if self._table is not None:

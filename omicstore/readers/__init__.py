@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import StudyError
 from omicstore.formats import get_format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
+
+    import polars as pl
+
+    import polars as pl
 
     from omicstore.readers.table import RawTable
+    from omicstore.slides.cache import FeatureCache
     from omicstore.sources import Sampling, Source
 
-__all__ = ["expand", "has_outcomes", "profile_ids", "read"]
+__all__ = ["expand", "has_outcomes", "iter_patches", "people", "profile_ids", "read"]
 
 
 def read(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
@@ -83,6 +88,43 @@ def profile_ids(source: Source) -> list[str] | None:
     module = import_module(get_format(source.format).reader.partition(":")[0])
     found: Callable[[Source], list[str]] | None = getattr(module, "profile_ids", None)
     return None if found is None else found(source)
+
+
+def people(source: Source) -> pl.DataFrame | None:
+    """Return who is who in a source that lists its samples; None for one that does not.
+
+    Returns
+    -------
+    polars.DataFrame or None
+        raw_id, sample_id, patient_id, sample_type (null where it is not said), patient_level (whether the raw id names
+        the patient only).
+    """
+    module = import_module(get_format(source.format).reader.partition(":")[0])
+    found: Callable[[Source], pl.DataFrame | None] | None = getattr(module, "people", None)
+    return None if found is None else found(source)
+
+
+def iter_patches(source: Source, slide: Mapping[str, Any], cache: FeatureCache) -> Iterator[pl.DataFrame]:
+    """Read the patches of one slide of a source, some at a time.
+
+    Parameters
+    ----------
+    source
+        Of a format whose kind is ``patches``.
+    slide
+        A row of the table that `read` gave for it.
+    cache
+        Where features that were computed are kept.
+
+    Yields
+    ------
+    polars.DataFrame
+        patch (number from 0), x, y (pixels of level 0; null where not known), magnification (null where not known),
+        encoder; features (array of float32) where there is an encoder; tile (JPEG) where tiles are kept.
+    """
+    module = import_module(get_format(source.format).reader.partition(":")[0])
+    found: Iterator[pl.DataFrame] = module.iter_patches(source, slide, cache)
+    return found
 
 
 def has_outcomes(source: Source) -> bool:

@@ -15,9 +15,10 @@ from omicstore.readers.followup import follow_up
 from omicstore.readers.table import RawTable
 
 if TYPE_CHECKING:
+    from omicstore.readers.delimited import Layout
     from omicstore.sources import Sampling, Source
 
-__all__ = ["read_table"]
+__all__ = ["read_layout", "read_table"]
 
 #: Canonical column to what a table may call it, in lower case, the preferred one first.
 CLINICAL: dict[str, tuple[str, ...]] = {
@@ -26,7 +27,7 @@ CLINICAL: dict[str, tuple[str, ...]] = {
     "race": ("race",),
     "ethnicity": ("ethnicity",),
     "stage": ("stage", "ajcc_pathologic_stage", "ajcc_pathologic_tumor_stage", "pathologic_stage", "tumor_stage"),
-    "grade": ("grade", "histological_grade", "tumor_grade", "neoplasm_histologic_grade"),
+    "grade": ("grade", "histological_grade", "histologic_grade", "tumor_grade", "neoplasm_histologic_grade"),
     "histology": ("histology", "histological_type", "primary_diagnosis"),
     "diagnosis_year": ("diagnosis_year", "year_of_diagnosis", "year_of_initial_pathologic_diagnosis"),
     "vital_status": ("vital_status",),
@@ -40,7 +41,11 @@ def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTabl
     an age of ``40-60`` is no number.
     """
     del sampling  # ids are harmonised later
-    layout = sniff(source.path)
+    return read_layout(source, sniff(source.path))
+
+
+def read_layout(source: Source, layout: Layout) -> list[RawTable]:
+    """Read a clinical table whose first lines are known."""
     table = TextTable.read(layout, None, source.missing)
     at = layout.header[layout.index(source.id)] if source.id is not None else layout.header[0]
     by_lower: dict[str, str] = {}

@@ -28,8 +28,10 @@ NAMES: dict[str, tuple[str, ...]] = {
     "DFI": ("dfi", "dfs", "disease_free_survival", "disease_free_interval"),
 }
 
-_HAPPENED = ("1", "1.0", "true", "yes", "dead", "deceased", "died", "event", "progressed", "recurred", "relapsed")
-_NOT_YET = ("0", "0.0", "false", "no", "alive", "living", "censored", "none", "progression-free", "disease-free")
+_HAPPENED = ("1", "1.0", "true", "yes", "dead", "deceased", "died", "event", "progressed", "recurred", "relapsed",
+             "recurred/progressed")  # fmt: skip
+_NOT_YET = ("0", "0.0", "false", "no", "alive", "living", "censored", "none", "progression-free",
+            "disease-free", "diseasefree")  # fmt: skip
 
 
 def event(text: pl.Expr) -> pl.Expr:
