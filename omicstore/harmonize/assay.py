@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import SourceError, StudyError
-from omicstore.harmonize.measured import measured
 from omicstore.harmonize.features import (
     Found,
     antibody_axis,
@@ -23,6 +22,7 @@ from omicstore.harmonize.features import (
     probe_level_axis,
 )
 from omicstore.harmonize.fixation import formalin_fixed
+from omicstore.harmonize.measured import measured
 from omicstore.harmonize.samples import Sample, SampleMap, check_cohort
 from omicstore.readers.table import Drops
 from omicstore.schema import PROFILES

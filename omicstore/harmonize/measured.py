@@ -143,7 +143,7 @@ class _StreamedProbes(_Streamed):
         for block in self._blocks.read():
             self._look(block, at)
             missing = np.isnan(block)
-            some = missing.any(axis=1)
+            some: list[bool] = missing.any(axis=1).tolist()
             seen |= ~missing.all(axis=0)
             linear = self._unit.to_linear(block, raw.decimals)
             if self._unit.base.low is not None:
@@ -188,6 +188,6 @@ class _StreamedProbes(_Streamed):
             counts = axis.sizes[start : start + TILE, None] - self._lost[tile]
             with np.errstate(invalid="ignore", divide="ignore"):
                 means = (self._sums[tile] / counts).astype(np.float32)
-            means[counts == 0] = np.nan
+            means[np.isnan(means)] = np.nan  # one bit pattern
             out[:, start : start + TILE] = means[:, rows].T
         return out

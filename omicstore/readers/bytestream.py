@@ -14,6 +14,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from isal import isal_zlib
+from isal.igzip_lib import IsalError
 
 from omicstore import progress
 from omicstore.errors import SourceError
@@ -120,7 +121,7 @@ def _gunzip(path: Path, advance: Advance) -> Iterator[bytes]:
                     engine, begun = isal_zlib.decompressobj(31), False
                 try:
                     text = engine.decompress(raw, PIECE)
-                except isal_zlib.error as error:
+                except IsalError as error:  # type: ignore[misc] # its stub says less than it is
                     reason = re.sub(r"^Error -?\d+ ", "", str(error)).lower()
                     found = f"the gzip data is damaged after {total:,} decompressed bytes ({reason})"
                     raise SourceError(path, found, expected="a whole gzip file", run=AGAIN) from None

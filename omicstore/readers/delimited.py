@@ -33,6 +33,9 @@ DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon"}
 #: How much of the file is looked at, in bytes after the header and in cells.
 PEEK, PEEK_CELLS = 1 << 20, 20_000
 
+#: How much is looked at to find two whole rows, in bytes: a row of all probes of an array has 5 to 20 MB.
+PEEK_ROWS = 64 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -281,7 +284,10 @@ def _head(path: Path) -> tuple[bytes, bool]:
         held += piece
         end = held.find(b"\n") + 1
         if end and len(held) - end > PEEK:
-            held, whole = held[: end + PEEK], False
+            cut = held.find(b"\n", held.find(b"\n", end) + 1) + 1  # two rows at least, however long they are
+            if not cut and len(held) < PEEK_ROWS:
+                continue
+            held, whole = held[: max(cut, end + PEEK)], False
             break
     if b"\0" in held[:PEEK]:
         raise SourceError(path, "this is a binary file", expected="delimited text", run="name another format or file")

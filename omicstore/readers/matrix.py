@@ -5,26 +5,26 @@ This is also the reader of ``xena-matrix``, whose features are in the rows.
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
-from omicstore.errors import SourceError, nearest
-from omicstore.readers.axes import features_in_rows, profile_test
+from omicstore.readers.axes import profile_test
 from omicstore.readers.cells import decimals_of
-from omicstore.readers.delimited import duplicates, line_of, matches, read_texts, sniff
+from omicstore.readers.delimited import read_texts, sniff
+from omicstore.readers.matrix_blocks import no_number, stream, worth_streaming
+from omicstore.readers.matrix_plan import info_frame, info_names, kept_rows, plan_columns, refuse_mixed, selected
 from omicstore.readers.numbers import read_numbers, to_float
 from omicstore.readers.table import Drops, RawTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from omicstore.readers.delimited import Layout
+    from omicstore.readers.matrix_plan import Plan
     from omicstore.sources import Sampling, Source
 
 __all__ = ["read_layout", "read_matrix", "read_xena_matrix", "selected"]
@@ -53,129 +53,35 @@ def read_xena_matrix(source: Source, sampling: Sampling | None = None) -> list[R
     return read_matrix(replace(source, orientation=source.orientation or "features_in_rows"), sampling)
 
 
-@dataclass(slots=True)
-class _Plan:
-    """Which column is what."""
-
-    in_rows: bool
-    id: int
-    numbers: list[int]
-    info: list[int] = field(default_factory=list)
-    ignored: list[int] = field(default_factory=list)
-
-
 def read_layout(
     source: Source, layout: Layout, sampling: Sampling | None, columns: Sequence[int] | None = None
 ) -> RawTable:
     """Read a matrix whose first lines are known; only of `columns` where they are given."""
     is_profile = profile_test(sampling)
     drops = Drops()
-    plan = _plan(source, layout, sampling, is_profile, drops, columns)
+    plan = plan_columns(source, layout, sampling, is_profile, drops, columns)
     names = [layout.header[i] for i in plan.numbers]
+    if worth_streaming(source, layout, plan):
+        return stream(source, layout, plan, drops, None if sampling is not None else is_profile)
     cells = _cells(source, layout, plan)
-    keep = _kept_rows(source, layout, plan, cells.ids, drops)
+    keep = kept_rows(source, layout, plan, cells.ids, drops)
     raw = RawTable("matrix", source, source.modality, decimals=cells.decimals, drops=drops)
     raw.rows_in, raw.columns_in = len(cells.ids), len(layout.header)
     if cells.n_sentinels:
         raw.warnings.append(f"{cells.n_sentinels:,} cells hold {' or '.join(source.missing)} and were read as missing")
     if sampling is None:
-        _refuse_mixed(source, layout, plan, cells, is_profile)
+        refuse_mixed(source, layout, plan, cells.ids, cells.lines, is_profile)
     if not keep.all():
         cells.keep(np.flatnonzero(keep).tolist(), in_rows=plan.in_rows)
     raw.ids, raw.features = (names, cells.ids) if plan.in_rows else (cells.ids, names)
     raw.values = np.ascontiguousarray(cells.values)
     if plan.in_rows:
-        raw.feature_info = _frame("raw_feature", cells.ids, cells.info)
+        raw.feature_info = info_frame("raw_feature", cells.ids, cells.info)
     else:
-        raw.profile_info = _frame("raw_id", cells.ids, cells.info)
+        raw.profile_info = info_frame("raw_id", cells.ids, cells.info)
     if bool(np.isnan(raw.values).all()):
-        raise SourceError(
-            source.path, "no cell holds a number", expected="a matrix of numbers", run="name another file or format"
-        )
+        raise no_number(source)
     return raw
-
-
-def selected(source: Source, names: Sequence[str], drops: Drops, *, what: str) -> list[bool]:
-    """Return which features the source's ``select`` and ``drop`` keep, and count those they leave out.
-
-    Raises
-    ------
-    SourceError
-        If ``select`` finds none.
-    """
-    chosen = matches(names, source.select) if source.select else set(names)
-    if not chosen:
-        close = ", ".join(repr(n) for n in nearest(source.select[0], names[:5000]))
-        raise SourceError(
-            source.path,
-            f"select {list(source.select)} finds none of {len(names)} {what}",
-            expected=f"names or patterns that find some, e.g. {close}",
-            run="mend select: in the study file",
-        )
-    dropped = matches(names, source.drop) if source.drop else set()
-    drops.add("not selected", [n for n in names if n not in chosen])
-    drops.add("dropped by the study file", [n for n in names if n in chosen and n in dropped])
-    return [n in chosen and n not in dropped for n in names]
-
-
-def _plan(
-    source: Source,
-    layout: Layout,
-    sampling: Sampling | None,
-    is_profile: Callable[[str], bool],
-    drops: Drops,
-    columns: Sequence[int] | None,
-) -> _Plan:
-    header = layout.header
-    at = layout.index(source.id) if source.id is not None else 0
-    others = [i for i in (range(len(header)) if columns is None else columns) if i != at]
-    if not others:
-        raise SourceError(source.path, "there is only the id column: 0 samples", expected="columns of numbers")
-    text = {i for i in others if layout.is_text(i)}
-    if len(text) == len(others):
-        cell = next(row[others[0]] for row in layout.rows if others[0] < len(row))
-        found = f"no column holds numbers; the first rows have {cell!r} under {header[others[0]]!r}"
-        raise SourceError(source.path, found, expected="a matrix of numbers", run="name another file or format")
-    if source.orientation is not None:
-        in_rows = source.orientation == "features_in_rows"
-    else:
-        rows = [row[at] for row in layout.rows if at < len(row)]
-        in_rows = features_in_rows(layout, rows, [header[i] for i in others], sampling, is_profile, header[at])
-    if in_rows:
-        return _plan_rows(source, layout, at, others, text, is_profile)
-    drops.add("unnamed column", [f"column {i + 1}" for i in others if not header[i] and i not in text])
-    named = [i for i in others if i not in text and header[i]]
-    asked = matches(header, source.drop)
-    drops.add("text column", [header[i] for i in sorted(text) if header[i] not in asked])
-    drops.add("dropped by the study file", [header[i] for i in sorted(text) if header[i] in asked])
-    kept = selected(source, [header[i] for i in named], drops, what="columns")
-    numbers = [i for i, keep in zip(named, kept, strict=True) if keep]
-    _refuse_duplicates(layout, numbers)
-    info = [i for i in sorted(text) if header[i] not in asked]
-    ignored = [i for i in others if not header[i] or (i in text and i not in info)]
-    return _Plan(in_rows, at, numbers, info, ignored)
-
-
-def _plan_rows(
-    source: Source, layout: Layout, at: int, others: list[int], text: set[int], is_profile: Callable[[str], bool]
-) -> _Plan:
-    """Tell sample columns from columns about the features, which come first."""
-    header = layout.header
-    sure = [i for i in others if is_profile(header[i])]
-    if sure:
-        samples = set(sure)
-        numbers = [i for i in others if i in samples or (i > sure[0] and i not in text and header[i])]
-    else:
-        last = max(text, default=-1)
-        numbers = [i for i in others if i > last and header[i]]
-    dropped = matches([header[i] for i in others], source.drop)
-    numbers = [i for i in numbers if header[i] not in dropped or is_profile(header[i])]
-    if not numbers:
-        raise SourceError(source.path, "no column is a sample: 0 samples", expected="sample ids in the header")
-    taken = set(numbers)
-    info = [i for i in others if i not in taken and header[i] not in dropped]
-    ignored = [i for i in range(len(header)) if i != at and i not in taken and i not in info]
-    return _Plan(in_rows=True, id=at, numbers=numbers, info=info, ignored=ignored)
 
 
 @dataclass(slots=True)
@@ -196,11 +102,10 @@ class _Cells:
         self.info = {name: [cells[r] for r in rows] for name, cells in self.info.items()}
 
 
-def _cells(source: Source, layout: Layout, plan: _Plan) -> _Cells:
-    left = sorted([plan.id, *plan.info, *plan.ignored])
-    names = _distinct([layout.header[i] or f"column_{i + 1}" for i in plan.info])
-    if left == list(range(len(left))):
-        found = read_numbers(layout, len(left), plan.numbers, missing=source.missing, turn=plan.in_rows)
+def _cells(source: Source, layout: Layout, plan: Plan) -> _Cells:
+    names = info_names(layout, plan)
+    if plan.n_text is not None:
+        found = read_numbers(layout, plan.n_text, plan.numbers, missing=source.missing, turn=plan.in_rows)
         info: dict[str, list[str | None]] = {
             name: [t or None for t in found.texts[i]] for name, i in zip(names, plan.info, strict=True)
         }
@@ -215,68 +120,3 @@ def _cells(source: Source, layout: Layout, plan: _Plan) -> _Cells:
         None,
         decimals_of(cell for row in cells.head(20).iter_rows() for cell in row[:200] if cell),
     )
-
-
-def _kept_rows(source: Source, layout: Layout, plan: _Plan, ids: list[str], drops: Drops) -> NDArray[np.bool_]:
-    kept = np.array([bool(name) for name in ids], bool)
-    drops.add("row without an id", [], count=int((~kept).sum()))
-    if not plan.in_rows:  # rows are samples, and only their names drop them: patterns are for features
-        dropped = set(source.drop)
-        drops.add("dropped by the study file", [name for name in ids if name in dropped])
-        kept &= np.array([name not in dropped for name in ids], bool)
-    elif source.select or source.drop:
-        columns = set(layout.header)
-        rows_only = replace(source, drop=tuple(entry for entry in source.drop if entry not in columns))
-        kept[kept] = selected(rows_only, [name for name in ids if name], drops, what="rows")
-    if not kept.any():
-        raise SourceError(layout.path, "no row is left: 0 samples", expected="rows with an id")
-    return kept
-
-
-def _refuse_duplicates(layout: Layout, numbers: list[int]) -> None:
-    names = [layout.header[i] for i in numbers]
-    for name, positions in duplicates(names).items():
-        places = " and ".join(str(numbers[p] + 1) for p in positions[:3])
-        raise SourceError(
-            layout.path,
-            f"the feature {name!r} comes {len(positions)} times, in columns {places}",
-            line=1,
-            expected="one column for each feature",
-            run=f"rename or take out one of them, or leave both out with drop: [{name!r}] in the study file",
-        )
-
-
-def _refuse_mixed(
-    source: Source, layout: Layout, plan: _Plan, cells: _Cells, is_profile: Callable[[str], bool]
-) -> None:
-    profiles = [layout.header[i] for i in plan.numbers] if plan.in_rows else cells.ids
-    sure = [is_profile(name) for name in profiles]
-    wrong = [i for i, yes in enumerate(sure) if not yes and profiles[i] and profiles[i] not in source.drop]
-    if not any(sure) or not wrong:
-        return
-    name = profiles[wrong[0]]
-    line = 1
-    if not plan.in_rows:
-        line = cells.lines[wrong[0]] if cells.lines is not None else line_of(layout, wrong[0])
-    raise SourceError(
-        layout.path,
-        f"mixed ids: {len(wrong)} of {len(profiles)} samples have no barcode, the first is {name!r}",
-        line=line,
-        expected="a barcode such as TCGA-XX-XXXX-01A for every sample, or for none",
-        run=f"leave it out with drop: [{name!r}] in the study file, or give study.samples a table of all ids",
-    )
-
-
-def _distinct(names: list[str]) -> list[str]:
-    seen: Counter[str] = Counter()
-    result = []
-    for name in names:
-        seen[name] += 1
-        result.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    return result
-
-
-def _frame(first: str, ids: list[str], info: dict[str, list[str | None]]) -> pl.DataFrame | None:
-    if not info:
-        return None
-    return pl.DataFrame({first: ids, **{n: c for n, c in info.items() if n != first}}, strict=False)
