@@ -16,10 +16,12 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import SourceError
-from omicstore.readers.cells import decimals_of
+from omicstore.identifiers import split_symbol_entrez
+from omicstore.readers.cells import decimals_of, is_number
 from omicstore.readers.delimited import read_texts, sniff
 from omicstore.readers.matrix import read_layout, selected
 from omicstore.readers.numbers import to_float
+from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable
 from omicstore.units import parse_unit
 
@@ -27,9 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from omicstore.readers.delimited import Layout
+    from omicstore.readers.recognise import Head
     from omicstore.sources import Sampling, Source
 
-__all__ = ["KINDS", "read_measurements"]
+__all__ = ["KINDS", "read_measurements", "recognise"]
 
 #: What Firehose calls the values of a unit's base, in lower case.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -113,3 +116,33 @@ def _repeated_rows(source: Source, layout: Layout) -> RawTable:
         columns_in=len(names),
         drops=drops,
     )
+
+
+def recognise(head: Head) -> Guess | None:
+    """Tell Firehose's files from the second header line, or, turned, from the first columns and the feature names."""
+    header = head.header
+    if head.layout is None or len(header) < 3:
+        return None
+    rows = head.layout.rows
+    second = {cell.strip().lower() for cell in rows[0][1:]}
+    for base, names in KINDS.items():
+        if second & set(names) and not any(is_number(cell) for cell in rows[0][1:]):
+            form = "firehose-rnaseqv2" if base == "counts" and "scaled_estimate" in second else _FORM_OF[base]
+            return Guess(form, unit=base, orientation="features_in_rows", specific=10)
+    if header[0] == "aliquot" and "miRNA_ID" in header[:4]:
+        form = "firehose-mirnaseq"
+        return Guess(form, unit="rpm", orientation="features_in_columns", id_type="mirna", specific=10)
+    if header[0] == "bcr_patient_barcode":
+        if sum(split_symbol_entrez(name) is not None for name in header) > 0.5 * len(header):
+            return Guess("firehose-rnaseqv2", orientation="features_in_columns", specific=10)
+        if sum("_p" in name for name in header) > 0.05 * len(header) and "4E-BP1" in header:
+            return Guess("firehose-rppa", orientation="features_in_columns", id_type="antibody", specific=10)
+    return None
+
+
+_FORM_OF = {
+    "rsem_normalized": "firehose-rnaseqv2",
+    "counts": "firehose-mirnaseq",
+    "rpm": "firehose-mirnaseq",
+    "log2_ratio": "firehose-rppa",
+}

@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from omicstore.errors import SourceError
-from omicstore.identifiers import parse_barcode
+from omicstore.identifiers import cohort_of_disease, parse_barcode
 from omicstore.readers.clinical import TextTable, canonical, label_table, number, outcome_table, present
 from omicstore.readers.delimited import Layout, read_texts, sniff
+from omicstore.readers.recognise import Guess
 from omicstore.readers.table import RawTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from omicstore.readers.recognise import Head
     from omicstore.sources import Sampling, Source
 
-__all__ = ["read_clinical"]
+__all__ = ["read_clinical", "recognise"]
 
 ID = "patient.bcr_patient_barcode"
 
@@ -133,3 +135,14 @@ def _turned(source: Source, layout: Layout) -> tuple[list[str], Callable[[Sequen
         return TextTable(layout_of_rows, frame.with_columns(present(pl.all(), source.missing)))
 
     return names, read
+
+
+def recognise(head: Head) -> Guess | None:
+    """Tell a merged clinical table by its dotted names, in the header or, as Firehose has it, down the first column."""
+    for names in (head.header, head.ids):
+        dotted = sum(name.startswith(("patient.", "admin.")) for name in names)
+        if dotted > 0.8 * len(names) and dotted > 3:
+            codes = {code.upper() for code in head.column("admin.disease_code")}
+            cohort = cohort_of_disease(codes.pop()) if len(codes) == 1 else None
+            return Guess("firehose-clinical", cohort=cohort, specific=10)
+    return None

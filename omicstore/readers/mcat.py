@@ -17,12 +17,14 @@ from omicstore.readers.clinical import TextTable, label_table, number, outcome_t
 from omicstore.readers.delimited import duplicates, read_texts, sniff
 from omicstore.readers.matrix import selected
 from omicstore.readers.numbers import to_float
+from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable
 
 if TYPE_CHECKING:
+    from omicstore.readers.recognise import Head
     from omicstore.sources import Sampling, Source
 
-__all__ = ["DAYS_PER_MONTH", "SUFFIXES", "UNITS", "expand", "read_table"]
+__all__ = ["DAYS_PER_MONTH", "SUFFIXES", "UNITS", "expand", "read_table", "recognise"]
 
 SUFFIXES: dict[str, str] = {"rna": "_rnaseq", "cnv": "_cnv", "mut": "_mut"}
 
@@ -130,3 +132,11 @@ def _tables(source: Source, table: TextTable, raw_id: pl.Expr) -> list[RawTable]
         found.append(outcome)
     labels = label_table(source, table, raw_id)
     return found if labels is None else [*found, labels]
+
+
+def recognise(head: Head) -> Guess | None:
+    """Tell the tables by case_id and the suffixes of their columns."""
+    suffixed = sum(name.endswith(tuple(SUFFIXES.values())) for name in head.header)
+    if "case_id" not in head.header or suffixed < 0.5 * len(head.header):
+        return None
+    return Guess("mcat-table", orientation="features_in_columns", id_type="symbol", specific=10)

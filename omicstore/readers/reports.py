@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -10,12 +13,14 @@ import polars as pl
 from omicstore.errors import SourceError
 from omicstore.identifiers import find_barcode
 from omicstore.readers.delimited import read_texts, sniff
+from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable
 
 if TYPE_CHECKING:
+    from omicstore.readers.recognise import Head
     from omicstore.sources import Sampling, Source
 
-__all__ = ["read_reports"]
+__all__ = ["read_reports", "recognise"]
 
 
 def read_reports(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
@@ -77,3 +82,35 @@ def _raw_id(name: str, sampling: Sampling | None) -> str | None:
     if sampling.pattern is not None and not re.search(sampling.pattern, name):
         return None
     return name
+
+
+#: What tables call the column of the text, the likeliest first, in lower case.
+TEXTS = ("text", "ocr_text", "report_text", "report", "pathology_report", "pathology_text", "note", "body")
+
+
+def recognise(head: Head) -> Guess | None:
+    """Tell a table of reports by a column of long texts; its id column is where barcodes are found, else the first."""
+    header = head.header
+    if len(header) < 2 or head.layout is None:
+        return None
+    # Texts hold line feeds, so the rows are not the lines.
+    records = csv.reader(io.StringIO(head.text), delimiter=head.layout.delimiter)
+    try:
+        rows = [row for row in itertools.islice(records, 1, 30) if len(row) == len(header)]
+    except csv.Error:
+        return None
+    lengths = {name: _median_length(rows, i) for i, name in enumerate(header)}
+    named = {name.lower(): name for name in reversed(header)}
+    text = next((named[name] for name in TEXTS if name in named and lengths[named[name]] >= 40), None)
+    if text is None:
+        return None
+    found = {name: sum(find_barcode(row[i]) is not None for row in rows) for i, name in enumerate(header)}
+    others = [name for name in header if name != text and lengths[name] < 200]
+    at = max(others, key=lambda name: found[name], default=header[0])
+    keys = {"text": text} | ({"id": at} if at != header[0] else {})
+    return Guess("reports", modality="report", specific=10, keys=keys, sure=lengths[text] >= 200)
+
+
+def _median_length(rows: list[list[str]], column: int) -> int:
+    lengths = sorted(len(row[column]) for row in rows)
+    return lengths[len(lengths) // 2] if lengths else 0

@@ -9,13 +9,15 @@ import polars as pl
 from omicstore.errors import SourceError
 from omicstore.readers.clinical import TextTable, canonical, number, outcome_table
 from omicstore.readers.delimited import sniff
+from omicstore.readers.recognise import Guess
 from omicstore.readers.table import RawTable
 from omicstore.sources import ENDPOINTS
 
 if TYPE_CHECKING:
+    from omicstore.readers.recognise import Head
     from omicstore.sources import Sampling, Source
 
-__all__ = ["read_outcomes"]
+__all__ = ["read_outcomes", "recognise"]
 
 ID, COHORT = "bcr_patient_barcode", "type"
 
@@ -72,3 +74,10 @@ def _redacted(table: TextTable) -> pl.Expr:
     if "Redaction" not in table:
         return pl.repeat(value=False, n=table.frame.height, dtype=pl.Boolean)
     return pl.col("Redaction").str.to_lowercase().eq("redacted").fill_null(value=False)
+
+
+def recognise(head: Head) -> Guess | None:
+    """Tell the table by its columns."""
+    if {ID, COHORT, *ENDPOINTS, *(f"{e}.time" for e in ENDPOINTS)} <= set(head.header):
+        return Guess("tcga-cdr", specific=10)
+    return None

@@ -9,13 +9,15 @@ import polars as pl
 from omicstore.errors import SourceError
 from omicstore.readers.clinical import TextTable, canonical, fixation, label_table, number, outcome_table
 from omicstore.readers.delimited import sniff
+from omicstore.readers.recognise import Guess
 from omicstore.readers.table import RawTable
 from omicstore.sources import ENDPOINTS
 
 if TYPE_CHECKING:
+    from omicstore.readers.recognise import Head
     from omicstore.sources import Sampling, Source
 
-__all__ = ["read_clinical", "read_survival"]
+__all__ = ["read_clinical", "read_survival", "recognise"]
 
 CLINICAL: dict[str, tuple[str, ...]] = {
     "sex": ("gender.demographic", "gender", "Gender_nature2012"),
@@ -116,3 +118,17 @@ def read_survival(source: Source, sampling: Sampling | None = None) -> list[RawT
     repeated = table.frame.height * len(endpoints) - raw.frame.height - sum(raw.drops.counts.values())
     raw.drops.add("repeated row of a patient", [], count=repeated)
     return [raw]
+
+
+def recognise(head: Head) -> Guess | None:
+    """Tell survival and clinical tables of the hubs by their columns."""
+    header = set(head.header)
+    if {"_EVENT", "_TIME_TO_EVENT"} <= header or {"_PATIENT", "OS", "OS.time"} <= header:
+        many = len(header) > 40  # clinical matrices of legacy hubs repeat the follow-up
+        return Guess("xena-clinical" if many else "xena-survival", specific=10)
+    parts = (".demographic", ".diagnoses", ".samples")
+    if "submitter_id.samples" in header or sum(name.endswith(parts) for name in header) > 5:
+        return Guess("xena-clinical", specific=10)
+    if head.header[:1] == ("sampleID",) and header & {"_PATIENT", "_INTEGRATION", "_cohort", "sample_type_id"}:
+        return Guess("xena-clinical", specific=10)
+    return None

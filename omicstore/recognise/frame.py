@@ -1,0 +1,170 @@
+"""Try all formats on a file or folder; the most specific that fits wins, and content tells the rest."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from omicstore.errors import OmicstoreError, SourceError
+from omicstore.formats import FORMATS
+from omicstore.readers import expand
+from omicstore.readers.recognise import Guess, Head, look
+from omicstore.recognise.cohorts import describe_cohort
+from omicstore.recognise.finding import Finding, Part
+from omicstore.recognise.grid import columns_of, grid_of
+from omicstore.recognise.names import named, sidecar
+from omicstore.recognise.other import not_a_source, not_a_table_of_samples
+from omicstore.recognise.references import reference
+from omicstore.recognise.tables import describe_matrix, describe_table, is_matrix
+from omicstore.sources import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from omicstore.recognise.names import Sidecar
+
+__all__ = ["recognise"]
+
+#: From here on a reader's guess goes before what the file may be otherwise.
+_SPECIFIC = 5
+
+#: How the first column of a matrix is headed on Xena hubs.
+_XENA_IDS = frozenset({"sample", "Ensembl_ID", "miRNA_ID", "Composite Element REF"})
+
+
+def recognise(path: Path, sites: Mapping[str, str] | None = None) -> Finding | None:
+    """Tell what a file or folder is from its first part.
+
+    Parameters
+    ----------
+    path
+        The file or folder.
+    sites
+        Tissue source site to cohort, which makes the cohort of barcodes certain.
+
+    Returns
+    -------
+    Finding or None
+        None for a folder that is nothing as a whole.
+    """
+    try:
+        head = look(path)
+    except SourceError as error:
+        return Finding(path, "damaged", reason=str(error))
+    if head.is_dir:
+        guess = _best(head)
+        return None if guess is None else _finding(head, guess, sites or {})
+    what = not_a_source(head)
+    if what is not None:
+        return Finding(path, "other", reason=what)
+    return _file(head, sites or {})
+
+
+def _file(head: Head, sites: Mapping[str, str]) -> Finding:
+    guess = _best(head)
+    if guess is not None and guess.specific >= _SPECIFIC:
+        return _finding(head, guess, sites)
+    known = reference(head)
+    if known is not None:
+        return known
+    columns = columns_of(head.layout) if head.layout is not None else None
+    what = not_a_table_of_samples(head, columns)
+    if what is not None:
+        return Finding(head.path, "other", reason=what)
+    if guess is None:
+        guess = _general(head, sidecar(head.path))
+    if guess is not None:
+        return _finding(head, guess, sites)
+    found = Finding(head.path, "unknown", reason=_unknown(head))
+    found.unsure["format"] = "what it is: no format of omicstore fits; omicstore init takes a study file that names one"
+    return found
+
+
+def _unknown(head: Head) -> str:
+    if head.layout is not None:
+        return "a table in which no column or row names samples"
+    return "text that is no table" if head.text else "a binary file of no known format"
+
+
+def _best(head: Head) -> Guess | None:
+    """Return the most specific guess of all readers; the first of several, in the order of the registry."""
+    guesses = [guess for test in _tests() if (guess := test(head)) is not None]
+    return max(guesses, key=lambda guess: guess.specific, default=None)
+
+
+@cache
+def _tests() -> tuple[Callable[[Head], Guess | None], ...]:
+    modules = dict.fromkeys(form.reader.partition(":")[0] for form in FORMATS.values())
+    loaded = (import_module(name) for name in modules)
+    return tuple(module.recognise for module in loaded if hasattr(module, "recognise"))
+
+
+def _general(head: Head, beside: Sidecar) -> Guess | None:
+    """Tell a matrix from a table of patients."""
+    if head.layout is None:
+        return None
+    if beside.kind == "clinicalMatrix":
+        return Guess("xena-clinical")
+    columns = columns_of(head.layout)
+    grid = grid_of(columns)
+    if grid is not None and is_matrix(grid, columns):
+        hub = grid.in_rows and (head.header[0] in _XENA_IDS or beside.kind == "genomicMatrix")
+        return Guess("xena-matrix" if hub else "matrix")
+    probe = Finding(head.path, "source")
+    return Guess("clinical-table") if describe_table(probe, columns) else None
+
+
+def _finding(head: Head, guess: Guess, sites: Mapping[str, str]) -> Finding:
+    form = FORMATS[guess.format]
+    found = Finding(
+        head.path,
+        "source",
+        guess.format,
+        modality=guess.modality or (form.modality if form.kind != "several" else None),
+        unit=guess.unit,
+        orientation=guess.orientation,
+        cohort=guess.cohort,
+        features=guess.id_type,
+        keys=dict(guess.keys),
+        notes=list(guess.notes),
+        ids=head.ids,
+    )
+    found.unsure.update(dict.fromkeys(guess.unsure, "a guess of the reader from the file's form"))
+    if not guess.sure:
+        found.unsure.setdefault("format", "the format, of which the file has only some signs")
+    name, beside = named(head.path), sidecar(head.path)
+    if form.kind == "matrix":
+        _matrix(found, head, name, beside)
+        found.unit = found.unit or form.unit
+    elif form.kind == "table" and head.layout is not None:
+        columns = columns_of(head.layout)
+        if guess.format == "clinical-table":
+            describe_table(found, columns)
+    elif form.kind == "several":
+        _parts(found)
+    if guess.format != "tcga-cdr":
+        describe_cohort(found, name, beside, sites)
+    return found
+
+
+def _matrix(found: Finding, head: Head, name: object, beside: Sidecar) -> None:
+    if head.layout is None:
+        return
+    columns = columns_of(head.layout)
+    grid = grid_of(columns)
+    if grid is not None:
+        describe_matrix(found, grid, head, name, beside)  # type: ignore[arg-type]
+
+
+def _parts(found: Finding) -> None:
+    """List what a source of several modalities holds, as its reader tells them apart."""
+    assert found.format is not None
+    source = Source(found.path, found.format, modality=found.modality, unit=found.unit, cohort=found.cohort)
+    try:
+        parts = expand(source)
+    except OmicstoreError as error:
+        found.kind, found.reason = "damaged", str(error)
+        return
+    found.parts = [Part(part.modality, part.unit, part.part) for part in parts]
