@@ -110,6 +110,15 @@ FORMATS: dict[str, Format] = {
             "copy_number",
             folder=True,
         ),
+        Format("gdc-clinical", f"{_R}.gdc_clinical:read_clinical", "clinical data of the GDC", "table", outcomes="yes"),
+        Format(
+            "gdc-biotab",
+            f"{_R}.gdc_biotab:read_biotab",
+            "TCGA's clinical tables (biotab)",
+            "table",
+            folder=True,
+            outcomes="yes",
+        ),
         Format("mcat-table", f"{_R}.mcat:read_table", "a table of MCAT or PORPOISE", "several", outcomes="yes"),
         Format(
             "clinical-table",

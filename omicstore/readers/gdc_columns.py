@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Column", "Form", "check_sum", "read_column"]
+__all__ = ["Column", "Form", "check_sum", "check_widths", "read_column"]
 
 
 #: How the first of two header lines begins in level-3 files of the legacy archive.
@@ -113,7 +113,7 @@ def read_column(path: Path, form: Form, base: str, missing: Sequence[str] = ()) 
         names = [form.id, form.values[base]]
     at, column = _place(path, names, form, base, skip)
     layout = Layout(path, "\t", names, skip=skip, crlf=b"\r\n" in data[:4096])
-    _check_widths(layout, data)
+    check_widths(layout, data)
     gone = [*MISSING, "", *missing]
     schema = {str(i): pl.Float32 if i == column else pl.String for i in range(len(names))}
     try:
@@ -173,7 +173,7 @@ def _place(path: Path, names: list[str], form: Form, base: str, skip: int) -> tu
     return names.index(form.id), names.index(wanted)
 
 
-def _check_widths(layout: Layout, data: bytes) -> None:
+def check_widths(layout: Layout, data: bytes) -> None:
     """Refuse a line that has not as many cells as the header; counts first, for it is nearly always all there is."""
     width, start = len(layout.header), 0
     for _ in range(layout.skip):
