@@ -31,6 +31,8 @@ EXPORTERS: dict[str, str] = {
     "h5mu": "omicstore.export.h5mu:write",
     "npz": "omicstore.export.npz:write",
     "safetensors": "omicstore.export.safetensors:write",
+    "cbioportal": "omicstore.export.cbioportal:write",
+    "mae": "omicstore.export.mae:write",
 }
 
 

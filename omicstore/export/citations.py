@@ -155,7 +155,7 @@ def citations_of(reader: str, modality: str, programmes: set[str]) -> list[str]:
     >>> citations_of("matrix", "metab", {"ccle"})
     ['ccle', 'ccle-metabolites']
     """
-    keys = [key for key in ("tcga", "ccle") if key in programmes]
+    keys: list[str] = [key for key in ("tcga", "ccle") if key in programmes]
     if "ccle" in programmes and modality == "metab":
         keys.append("ccle-metabolites")
     names = (reader, reader.partition("-")[0])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars.selectors as cs
 
 from omicstore.export.matrices import blocks, measured, refuse_nothing
-from omicstore.export.text import gzipped, quoted, write_rows
+from omicstore.export.text import gzipped, quoted, rows_of_text, write_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +54,7 @@ def _write_matrix(cohort: Cohort, modality: str, path: Path) -> None:
     with gzipped(path) as stream:
         stream.write((",".join(header) + "\n").encode())
         for rows, values in blocks(cohort, modality):
-            write_rows(stream, ([name] for name in ids[rows]), values, ",")
+            write_rows(stream, ([name] for name in ids[rows]), rows_of_text(values, ","), ",")
 
 
 def _blank(frame: pl.DataFrame) -> pl.DataFrame:

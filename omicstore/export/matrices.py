@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from omicstore.cohort import Cohort
 
-__all__ = ["blocks", "matrices_of", "measured", "refuse_nothing", "text_array"]
+__all__ = ["blocks", "by_feature", "matrices_of", "measured", "refuse_nothing", "text_array"]
 
 
 def matrices_of(cohort: Cohort, name: str) -> tuple[list[str], list[str]]:
@@ -55,6 +55,14 @@ def blocks(cohort: Cohort, modality: str) -> Iterator[tuple[slice, NDArray[np.fl
             yield rows, values
             advance(len(values))
             start = rows.stop
+
+
+def by_feature(cohort: Cohort, modality: str) -> NDArray[np.float32]:
+    """Return the values of a modality turned: a row per feature, a column per measured sample."""
+    turned = np.empty((cohort.features(modality).height, len(measured(cohort, modality))), np.float32)
+    for rows, values in blocks(cohort, modality):
+        turned[:, rows] = values.T
+    return turned
 
 
 def text_array(values: list[str]) -> NDArray[Any]:

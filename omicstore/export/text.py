@@ -13,20 +13,27 @@ import numpy as np
 import polars as pl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["gzipped", "quoted", "rows_of_text", "write_rows"]
+__all__ = ["gzipped", "quoted", "rows_of_text", "shortest", "write_fields", "write_rows"]
 
 #: Of isal's four levels the one that is both fastest and smallest on expression values.
 _LEVEL = 2
 _CELLS = 1 << 20
 
 
-def rows_of_text(values: NDArray[np.float32], separator: str, missing: str = "") -> Iterator[str]:
-    """Yield each row as text, with as many digits as it takes to read the same float32 again.
+def shortest(values: pl.Series) -> pl.Series:
+    """Return numbers as text, with as many digits as it takes to read the same float32 again."""
+    return values.cast(pl.String)
+
+
+def rows_of_text(
+    values: NDArray[np.float32], separator: str, missing: str = "", text: Callable[[pl.Series], pl.Series] = shortest
+) -> Iterator[str]:
+    """Yield each row as text.
 
     Parameters
     ----------
@@ -36,6 +43,8 @@ def rows_of_text(values: NDArray[np.float32], separator: str, missing: str = "")
         Between the cells.
     missing
         What stands for NaN.
+    text
+        Turns a series of numbers, null where missing, to text.
 
     Examples
     --------
@@ -49,16 +58,20 @@ def rows_of_text(values: NDArray[np.float32], separator: str, missing: str = "")
     step = max(1, _CELLS // width)
     for start in range(0, n_rows, step):
         block = np.ascontiguousarray(values[start : start + step])
-        cells = pl.Series(block.ravel()).fill_nan(None).cast(pl.String).fill_null(missing)
-        yield from cells.reshape(block.shape).arr.join(separator)
+        cells = pl.Series(block.ravel()).fill_nan(None)
+        yield from text(cells).fill_null(missing).reshape(block.shape).arr.join(separator)
 
 
-def write_rows(
-    stream: IO[bytes], keys: Iterable[Sequence[str]], values: NDArray[np.float32], separator: str, missing: str = ""
-) -> None:
-    """Write a line for each row: its keys, then its values."""
-    for key, cells in zip(keys, rows_of_text(values, separator, missing), strict=True):
+def write_rows(stream: IO[bytes], keys: Iterable[Sequence[str]], rows: Iterable[str], separator: str) -> None:
+    """Write a line for each row: its keys, then its values as `rows_of_text` yields them."""
+    for key, cells in zip(keys, rows, strict=True):
         stream.write(f"{separator.join([*key, cells] if cells else key)}\n".encode())
+
+
+def write_fields(path: Path, fields: Mapping[str, str]) -> None:
+    """Write lines ``key: value``."""
+    text = "".join(f"{key}: {' '.join(value.split())}\n" for key, value in fields.items())
+    path.write_text(text, encoding="utf-8")
 
 
 def quoted(text: str) -> str:

@@ -65,6 +65,21 @@ def from_safetensors(folder: Path, modality: str) -> tuple[list[str], list[str],
         return facts["sample_ids"], facts["feature_ids"], held.get_tensor(f"{modality}/values")
 
 
+def from_mae(folder: Path, modality: str) -> tuple[list[str], list[str], NDArray[Any]]:
+    frame = pl.read_csv(folder / f"{modality}.csv.gz", infer_schema_length=None)
+    values = frame[:, 1:].cast(pl.Float32).fill_null(float("nan")).to_numpy().T
+    return frame.columns[1:], [str(name) for name in frame["feature_id"]], np.ascontiguousarray(values, np.float32)
+
+
+def from_cbioportal(folder: Path, modality: str) -> tuple[list[str], list[str], NDArray[Any]]:
+    frame = pl.read_csv(folder / f"data_{modality}.txt", separator="\t", null_values="NA", infer_schema_length=None)
+    n_keys = {"Hugo_Symbol": 2, "Composite.Element.REF": 1, "ENTITY_STABLE_ID": 3}[frame.columns[0]]
+    names = [str(name).rpartition("|")[2].replace("GENE", "") for name in frame[:, 0]]
+    ids = [f"ENSG{int(n):011d}" for n in names] if modality in ("rna", "meth") and n_keys == 2 else names
+    values = frame[:, n_keys:].cast(pl.Float32).fill_null(float("nan")).to_numpy().T
+    return frame.columns[n_keys:], ids, np.ascontiguousarray(values, np.float32)
+
+
 READERS: dict[str, Read] = {
     "parquet": from_parquet,
     "arrow": from_arrow,
@@ -73,6 +88,8 @@ READERS: dict[str, Read] = {
     "h5mu": from_h5mu,
     "npz": from_npz,
     "safetensors": from_safetensors,
+    "cbioportal": from_cbioportal,
+    "mae": from_mae,
 }
 
 
