@@ -65,6 +65,14 @@ FORMATS: dict[str, Format] = {
         Format("xena-clinical", f"{_R}.xena:read_clinical", "phenotypes of a UCSC Xena hub", "table"),
         Format("xena-survival", f"{_R}.xena:read_survival", "follow-up of a UCSC Xena hub", "table", outcomes="yes"),
         Format(
+            "xena-mutation",
+            f"{_R}.xena_mutation:read_mutations",
+            "mutations of a UCSC Xena hub",
+            "matrix",
+            "mut",
+            "mutated",
+        ),
+        Format(
             "firehose-rnaseqv2",
             f"{_R}.firehose:read_measurements",
             "Firehose RNA-seq",
