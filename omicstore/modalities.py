@@ -30,6 +30,8 @@ class Modality:
         The range of the canonical unit; None where it has no bound.
     namespace
         What a feature id is.
+    calls
+        Whether the values are calls of a few levels: two people may well have the same, and one person a single level.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Modality:
     low: float | None
     high: float | None
     namespace: str
+    calls: bool = False
 
     @property
     def side_by_side(self) -> bool:
@@ -56,8 +59,8 @@ MODALITIES: dict[str, Modality] = {
         Modality("prot", "Protein abundance", "matrix", "sample", "log2_ratio", None, None, "antibody"),
         Modality("metab", "Metabolite abundance", "matrix", "sample", "intensity", 0.0, None, "metabolite"),
         Modality("mirna", "miRNA expression", "matrix", "sample", "rpm", 0.0, None, "mirbase"),
-        Modality("cnv", "Copy number", "matrix", "sample", "log2_ratio", None, None, "ensembl_gene"),
-        Modality("mut", "Mutations", "matrix", "sample", "mutated", 0.0, 1.0, "ensembl_gene"),
+        Modality("cnv", "Copy number", "matrix", "sample", "log2_ratio", None, None, "ensembl_gene", calls=True),
+        Modality("mut", "Mutations", "matrix", "sample", "mutated", 0.0, 1.0, "ensembl_gene", calls=True),
         Modality("patches", "Slide patch features", "patches", "slide", None, None, None, "encoder"),
         Modality("report", "Pathology reports", "text", "patient", None, None, None, "text"),
     )

@@ -86,8 +86,9 @@ def _among(rows: pl.DataFrame, others: pl.DataFrame) -> pl.Series:
 
 def _profiles(profiles: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
     on_matrix = pl.col("modality").is_in(MATRIX_MODALITIES)
-    # Profiles without a single value are all alike and no copies of each other.
-    some = on_matrix & (pl.col("n_missing").fill_null(0) < pl.col("n_features").fill_null(1))
+    # Profiles without a single value are all alike and no copies of each other, and so are calls of a few levels.
+    telling = on_matrix & ~pl.col("modality").is_in([m.name for m in MODALITIES.values() if m.calls])
+    some = telling & (pl.col("n_missing").fill_null(0) < pl.col("n_features").fill_null(1))
     one_hash = ["modality", "content_hash"]
     # Patients and samples that share a content hash, and for each profile the first that is not its own.
     alike = profiles.filter(some & pl.col("content_hash").is_not_null())
@@ -118,7 +119,9 @@ def _profiles(profiles: pl.DataFrame, samples: pl.DataFrame) -> pl.DataFrame:
         own_platform=pl.when(pl.col("modality").is_in(side_by_side)).then("platform").fill_null(""),
         has_values=pl.when(pl.col("chosen") & on_matrix).then(pl.col("in_matrix").fill_null(value=False)),
         n_patients_of_sample=pl.col("patient_id").n_unique().over("sample_id").cast(pl.Int64),
-        r_of_other=pl.when((observed >= LEAST_FEATURES) & (pl.col("n_twins").fill_null(0) == 0)).then("nearest_r"),
+        r_of_other=pl.when(telling & (observed >= LEAST_FEATURES) & (pl.col("n_twins").fill_null(0) == 0)).then(
+            "nearest_r"
+        ),
         distinguishable=pl.when(replicates).then(pl.col("reason").fill_null("") != "indistinguishable"),
     ).drop("in_matrix")
 

@@ -9,6 +9,7 @@ import polars as pl
 
 from omicstore.paths import relative
 from omicstore.schema import PROVENANCE
+from omicstore.slides.exposure import NO_ENCODER, exposure
 
 if TYPE_CHECKING:
     from omicstore.build.plan import Planned
@@ -67,6 +68,7 @@ class Ledger:
                 "features_kept": len(raw.frame.columns) - 1 if raw.frame is not None else 0,
             }
             | _notes(_joined(raw.drops, drops), [*raw.warnings, *warnings])
+            | {"encoder": self._encoder(raw)}
         )
 
     def warn(self, source_id: str, modality: str, sentences: list[str]) -> None:
@@ -79,13 +81,21 @@ class Ledger:
         """Return the rows, in the columns of the provenance table."""
         return PROVENANCE.conform(pl.DataFrame(self._rows, infer_schema_length=None))
 
+    def _encoder(self, raw: RawTable) -> str | None:
+        """Return what is recorded of the encoder of a source of patches; it has one, or none."""
+        if raw.kind != "patches" or raw.frame is None or raw.frame.is_empty():
+            return None
+        name = raw.frame["encoder"][0]
+        weights = self._planned.encoder_sha256(raw.source)
+        return None if name == NO_ENCODER else exposure(name, raw.source.exposure, weights).to_json()
+
     def _file(self, source: Source) -> dict[str, Any]:
         sha = self._planned.sha256(source)
         root = self._planned.study.root
         return {
             "source_id": sha[:12],
             "cohort": self._cohort,
-            "name": source.path.name,
+            "name": source.path.name if source.part is None else f"{source.path.name}, {source.part}",
             "path": source.url or relative(source.path, root),
             "sha256": sha,
             "bytes": self._planned.bytes(source),

@@ -136,8 +136,8 @@ def gene_axis(raw: RawTable, genes: GeneResolver, how: Literal["sum", "mean", "e
         warnings.append(f"{renamed.height} retired or alias symbols were renamed, e.g. {', '.join(told)}")
     pairs = _placed(known.select("feature_id", "symbol", "entrez", "column", source_name="name"), genes)
     if raw.feature_info is not None and "consequences" in raw.feature_info.columns:
-        told = raw.feature_info.select(pl.col("raw_feature").alias("source_name"), "consequences")
-        pairs = pairs.join(told, on="source_name", how="left", maintain_order="left")
+        info = raw.feature_info.select(pl.col("raw_feature").alias("source_name"), "consequences")
+        pairs = pairs.join(info, on="source_name", how="left", maintain_order="left")
     return Found(make_axis(pairs, how), drops, warnings)
 
 
@@ -189,8 +189,8 @@ def probe_axis(raw: RawTable, platform: str, refs: References) -> Found:
             expected=f"probes of {platform}",
             run="correct platform: of the source, or the reference in study.references.probes",
         )
-    pairs = _placed(pairs, refs.genes).with_columns(platform=pl.lit(platform))
-    return Found(make_axis(pairs, "mean", "n_probes"), drops)
+    placed = _placed(pairs, refs.genes).with_columns(platform=pl.lit(platform))
+    return Found(make_axis(placed, "mean", "n_probes"), drops)
 
 
 def probe_pairs(names: Sequence[str], platform: str, refs: References, drops: Drops) -> pl.DataFrame:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from omicstore.readers.cbioportal_meta import Profile, Study
-    from omicstore.readers.table import RawTable
+    from omicstore.readers.table import Drops, RawTable
     from omicstore.sources import Source
 
 __all__ = ["attributes_layout", "listed_samples", "read_clinical"]
@@ -115,7 +115,7 @@ def read_clinical(source: Source, study: Study) -> list[RawTable]:
             run="mend labels: of the source in the study file",
         )
     if found:
-        found[0].warnings += _left_out(study)
+        _count_left_out(study, found[0].drops)
     return found
 
 
@@ -155,25 +155,20 @@ def _sample_file(study: Study) -> Profile:
 
 
 def _with_source(raw: RawTable, source: Source, profile: Profile) -> RawTable:
-    raw.source = replace(source, labels=raw.source.labels)
+    raw.source = replace(source, labels=raw.source.labels, part=profile.data.name)
     if raw.kind == "clinical" and raw.frame is not None and PATIENT in raw.frame.columns:
         raw.frame = raw.frame.drop(PATIENT)  # whose a sample is, is told by `listed_samples`
-    raw.warnings.append(f"read from {profile.data.name}")
     return raw
 
 
-def _left_out(study: Study) -> list[str]:
-    """Return a sentence for every data file that brings nothing."""
+def _count_left_out(study: Study, drops: Drops) -> None:
+    """Enter every data file that brings nothing, and why."""
     taken = {p.id for p in study.chosen()}
-    sentences = []
     for profile in study.profiles:
         if profile.kind == "GENE_PANEL_MATRIX":
             continue  # read with the mutations
         if profile.modality is None and profile.reason:
-            sentences.append(f"{profile.data.name} is left out: {profile.reason}")
+            drops.add(f"file left out: {profile.reason}", [profile.data.name])
         elif profile.modality is not None and profile.id not in taken:
-            sentences.append(
-                f"{profile.data.name} is left out: {profile.modality} comes from another profile "
-                f"(part: {profile.id} takes this one)"
-            )
-    return sentences
+            why = f"{profile.modality} comes from another profile; part: takes this one"
+            drops.add(f"file left out: {why}", [profile.id])

@@ -9,7 +9,7 @@ import polars as pl
 
 from omicstore.readers.bytestream import pieces
 from omicstore.readers.cbioportal_meta import fields_of, refuse_pointer
-from omicstore.readers.cbioportal_profiles import find_column, layout_of
+from omicstore.readers.cbioportal_profiles import find_column, has_column, layout_of
 from omicstore.readers.delimited import read_texts
 from omicstore.readers.maf import read_calls, to_table
 
@@ -70,7 +70,7 @@ def _panel_of(study: Study, profile: Profile) -> list[tuple[str, str]]:
     for matrix in study.of_kind("GENE_PANEL_MATRIX", "GENE_PANEL_MATRIX"):
         layout = layout_of(matrix.data)
         at = find_column(layout, "SAMPLE_ID")
-        column = find_column(layout, profile.id, needed=False)
+        column = has_column(layout, profile.id)
         if column is not None:
             texts = read_texts(layout, [at, column]).select(str(at), str(column)).drop_nulls()
             return [(s, p) for s, p in texts.iter_rows() if p.lower() != "na"]

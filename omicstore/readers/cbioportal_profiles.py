@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from omicstore.readers.delimited import Layout
     from omicstore.sources import Source
 
-__all__ = ["find_column", "layout_of", "matrix_ids", "read_matrix"]
+__all__ = ["find_column", "has_column", "layout_of", "matrix_ids", "read_matrix"]
 
 PROTEIN, ENTITY = "Composite.Element.REF", "ENTITY_STABLE_ID"
 
@@ -153,11 +153,7 @@ def _limits(cells: pl.DataFrame, raw: RawTable) -> pl.DataFrame:
 
 def _read_long(source: Source, layout: Layout) -> RawTable:
     """Read calls that have a row for each gene and sample."""
-    at = {
-        name: find_column(layout, name)
-        for name in (SYMBOL, ENTREZ)
-        if find_column(layout, name, needed=False) is not None
-    }
+    at = {name: i for name in (SYMBOL, ENTREZ) if (i := has_column(layout, name)) is not None}
     sample, value = find_column(layout, "Sample_Id"), find_column(layout, "Value")
     texts = read_texts(layout, [*at.values(), sample, value])
     number = to_float(layout, texts.select(str(value)), source.missing).to_series()
@@ -188,10 +184,15 @@ def _is_long(profile: Profile) -> bool:
     return profile.datatype == "DISCRETE_LONG"
 
 
-def find_column(layout: Layout, name: str, *, needed: bool = True) -> int | None:
-    """Return the position of a column, case aside; None if there is none and it is not needed."""
-    found = next((i for i, own in enumerate(layout.header) if own.lower() == name.lower()), None)
-    return layout.index(name) if found is None and needed else found
+def find_column(layout: Layout, name: str) -> int:
+    """Return the position of a column, case aside; as `Layout.index` where there is none."""
+    found = has_column(layout, name)
+    return layout.index(name) if found is None else found
+
+
+def has_column(layout: Layout, name: str) -> int | None:
+    """Return the position of a column, case aside, or None."""
+    return next((i for i, own in enumerate(layout.header) if own.lower() == name.lower()), None)
 
 
 def _texts(layout: Layout, columns: list[int]) -> dict[str, type[pl.String]]:

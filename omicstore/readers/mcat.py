@@ -13,14 +13,15 @@ import polars as pl
 
 from omicstore.errors import SourceError
 from omicstore.readers.cells import decimals_of
-from omicstore.readers.clinical import TextTable, label_table, number, outcome_table, present
-from omicstore.readers.delimited import duplicates, read_texts, sniff
+from omicstore.readers.clinical import TextTable, label_table, number, outcome_table
+from omicstore.readers.delimited import duplicates, matches, read_texts, sniff
 from omicstore.readers.matrix import selected
 from omicstore.readers.numbers import to_float
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable
 
 if TYPE_CHECKING:
+    from omicstore.readers.delimited import Layout
     from omicstore.readers.recognise import Head
     from omicstore.sources import Sampling, Source
 
@@ -33,14 +34,17 @@ UNITS: dict[str, str] = {"rna": "zscore", "cnv": "gistic", "mut": "mutated"}
 
 DAYS_PER_MONTH = 30.4375
 
+#: The part that holds follow-up and labels.
+TABLES = "tables"
+
 TABLE_COLUMNS = ("survival_months", "censorship")
 
 
 def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
     """Read the source's modality, overall survival in days, and the labels that the source names.
 
-    Feature names come without their suffix. Rows of one case with the same values are one profile. The event is
-    ``1 - censorship``.
+    A part (see `expand`) is only the one or the other. Feature names come without their suffix. Rows of one case with
+    the same values are one profile. The event is ``1 - censorship``.
 
     Raises
     ------
@@ -50,6 +54,13 @@ def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTabl
     del sampling  # one row is one case, whatever its id looks like
     layout = sniff(source.path)
     at = layout.index(source.id or "case_id")
+    if source.part == TABLES:
+        return _read_tables(source, layout, at)
+    matrix = _read_matrix(source, layout, at)
+    return [matrix] if source.part is not None else [matrix, *_read_tables(source, layout, at)]
+
+
+def _read_matrix(source: Source, layout: Layout, at: int) -> RawTable:
     suffix = SUFFIXES.get(source.modality or "", "")
     columns = [i for i, name in enumerate(layout.header) if suffix and name.endswith(suffix)]
     if not columns:
@@ -72,10 +83,7 @@ def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTabl
             expected="one column for each feature",
             run="take out one of them",
         )
-    tables = [
-        i for name in TABLE_COLUMNS + tuple(source.labels.values()) if (i := _find(layout.header, name)) is not None
-    ]
-    text = read_texts(layout, [at, *columns, *tables])
+    text = read_texts(layout, [at, *columns])
     cells = text.select(str(i) for i in columns)
     values = to_float(layout, cells, source.missing)
     cases = text.get_column(str(at)).fill_null("")
@@ -87,7 +95,7 @@ def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTabl
     drops.add("row without an id", [], count=blank)
     repeated = sorted(set(range(text.height)) - set(rows))
     drops.add("repeated slide row", [cases[r] for r in repeated if cases[r]], count=len(repeated) - blank)
-    matrix = RawTable(
+    return RawTable(
         "matrix",
         source,
         source.modality,
@@ -99,25 +107,31 @@ def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTabl
         columns_in=len(layout.header),
         drops=drops,
     )
-    named = text.select(pl.col(str(i)).alias(layout.header[i]) for i in dict.fromkeys([at, *tables]))
-    table = TextTable(layout, named.with_columns(present(pl.all(), source.missing)))
-    return [matrix, *_tables(source, table, pl.col(layout.header[at]))]
+
+
+def _read_tables(source: Source, layout: Layout, at: int) -> list[RawTable]:
+    names = [layout.header[at], *TABLE_COLUMNS, *source.labels.values()]
+    table = TextTable.read(layout, list(dict.fromkeys(names)), source.missing)
+    return _tables(source, table, pl.col(layout.header[at]))
 
 
 def expand(source: Source) -> list[Source]:
-    """Return a source for each modality that the table has columns of, or the one that the source names."""
+    """Return a source for each modality that the table has columns of, and one for follow-up and labels.
+
+    A source whose modality is named is one part, with follow-up and labels.
+    """
     if source.modality is not None:
         return [replace(source, unit=source.unit or UNITS.get(source.modality))]
     header = sniff(source.path).header
-    return [
-        replace(source, modality=modality, unit=UNITS[modality])
+    if source.select:
+        header = [name for name in header if name in matches(header, source.select)]
+    parts = [
+        replace(source, modality=modality, unit=UNITS[modality], part=modality, labels={})
         for modality, suffix in SUFFIXES.items()
         if any(name.endswith(suffix) for name in header)
     ]
-
-
-def _find(header: list[str], name: str) -> int | None:
-    return header.index(name) if name in header else None
+    parts.append(replace(source, unit=None, part=TABLES, select=(), drop=()))
+    return [part for part in parts if source.part in (None, part.part)]
 
 
 def _tables(source: Source, table: TextTable, raw_id: pl.Expr) -> list[RawTable]:

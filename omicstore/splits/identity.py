@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from omicstore.modalities import MATRIX_MODALITIES, MODALITIES
 from omicstore.store.splitfile import frame_hash
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CONTINUOUS", "EDGES", "Groups", "Identity", "components", "groups_of", "identity"]
 
 #: Where two people with the same numbers cannot be chance. Calls of a few levels (cnv, mut) are often equal.
-CONTINUOUS: tuple[str, ...] = ("rna", "meth", "meth_probe", "prot", "metab", "mirna")
+CONTINUOUS: tuple[str, ...] = tuple(m for m in MATRIX_MODALITIES if not MODALITIES[m].calls)
 
 #: kind, the two ends as ``kind:id``, and what says so.
 EDGES: dict[str, Any] = {"kind": pl.String, "left": pl.String, "right": pl.String, "evidence": pl.String}

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from omicstore.units import BASES
 from validation.rules import Between, Check, OneOf
 
 __all__ = ["VALUES"]
+
+#: Units of measurements; those of calls have a few levels.
+MEASURED: tuple[str, ...] = tuple(sorted({base.stored for base in BASES.values() if not base.call}))
 
 _NO_MATRIX = "the store has no matrix"
 
@@ -72,6 +76,7 @@ VALUES: tuple[Check, ...] = (
         "The sample has one number throughout: a failed measurement.",
         "Leave its column out with drop: in params.yaml, if the upstream says that it failed.",
         Between("range", low=0.0, strict=True),
+        only=("unit", MEASURED),  # a tumour may have no mutation and a quiet genome
         shown=("profile_id", "min", "n"),
         absent="no sample has two values",
     ),
