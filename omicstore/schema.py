@@ -114,9 +114,11 @@ PROVENANCE = Table(
         "drops": S,        # canonical JSON {reason: count}
         "examples": S,     # canonical JSON {reason: [name, ...]}
         "warnings": S,     # canonical JSON [sentence, ...]
+        "encoder": S,      # of patches: canonical JSON, see omicstore.slides.exposure
     },
     ("cohort", "modality", "source_id", "name"),
     unhashed=("path",),
+    optional=("encoder",),
 )  # fmt: skip
 
 #: A matrix's own axis.

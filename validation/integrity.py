@@ -140,6 +140,4 @@ class Integrity:
 
 
 def _patches_hash(frame: pl.DataFrame) -> str:
-    dtype = frame.schema["features"]
-    width = dtype.size if isinstance(dtype, pl.Array) else 0
-    return table_hash(frame, PATCHES.with_width(int(width)))
+    return table_hash(frame, PATCHES.of(frame))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from omicstore.build.files import write_if_changed
+from omicstore.build.files import FileHashes, write_if_changed
 from omicstore.build.plan import Planned, load_plan
 from omicstore.build.provenance import Ledger
 from omicstore.harmonize import tables
@@ -16,8 +16,9 @@ from omicstore.harmonize.fixation import Fixation
 from omicstore.harmonize.references import References
 from omicstore.harmonize.samples import SampleMap
 from omicstore.modalities import MODALITIES
-from omicstore.readers import expand, read
-from omicstore.readers.patches_h5 import iter_patches
+from omicstore.progress import task
+from omicstore.readers import expand, iter_patches, read
+from omicstore.slides.cache import FeatureCache
 from omicstore.store.layout import canonical_json
 
 if TYPE_CHECKING:
@@ -121,13 +122,20 @@ class _CohortBuild:
         return tables.reports(self._raws(), self.cohort, self.study, self.refs)
 
     def patches(self) -> Iterator[pl.DataFrame]:
-        """Yield the patch features of one slide after the other."""
-        slides = tables.patches(self._raws(), self.cohort, self.study, self.refs)
-        for slide in slides.iter_rows(named=True):
-            yield pl.concat(iter_patches(Path(slide["path"]))).with_columns(
-                pl.lit(slide["slide_id"]).alias("slide_id"),
-                pl.lit(slide["sample_id"]).alias("sample_id"),
-            )
+        """Yield the patches of one slide after the other, some at a time."""
+        raws = self._raws()
+        slides = tables.patches(raws, self.cohort, self.study, self.refs)
+        memory = FileHashes(self.study.root / ".omicstore" / "hashes.json")
+        cache = FeatureCache(self.study.root / ".omicstore" / "patches", memory.describe)
+        with task(f"{self.cohort}: slides", slides.height, "slides") as advance:
+            for slide in slides.iter_rows(named=True):
+                source = raws[slide["table"]][1].source
+                for frame in iter_patches(source, slide, cache):
+                    yield frame.with_columns(
+                        pl.lit(slide["slide_id"]).alias("slide_id"), pl.lit(slide["sample_id"]).alias("sample_id")
+                    )
+                advance()
+        memory.save()
 
     def _raws(self) -> list[tuple[str, RawTable]]:
         """Return the tables with the ids of their sources, in the order of the study file."""

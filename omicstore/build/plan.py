@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omicstore.build.files import FileHashes, write_if_changed
@@ -18,7 +19,6 @@ from omicstore.sources import FollowUp, Reference, Sampling, Source, Study, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 __all__ = ["BUILD_FORMAT", "Planned", "load_plan", "plan", "plan_digest"]
 
@@ -39,6 +39,10 @@ class Planned:
     def bytes(self, source: Source) -> int:
         """Return the size of a source in bytes."""
         return self._hashes[source.path][1]
+
+    def encoder_sha256(self, source: Source) -> str | None:
+        """Return the content hash of the folder of a source's encoder; None if it has none."""
+        return self._hashes.get(Path(source.encoder or ""), (None, 0))[0]
 
 
 def plan(root: Path) -> dict[str, bool]:
@@ -103,6 +107,10 @@ def load_plan(root: Path, cohort: str) -> Planned:
     def source(entry: dict[str, Any]) -> Source:
         file = located(entry)
         values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+        if isinstance(values["encoder"], dict):
+            folder = located(values["encoder"])
+            hashes[folder.absolute()] = hashes[folder]
+            values["encoder"] = str(folder.absolute())
         values["outcomes"] = {endpoint: FollowUp(**columns) for endpoint, columns in values["outcomes"].items()}
         return Source(path=file, **values)
 
@@ -137,7 +145,14 @@ def _body(study: Study, cohort: str, root: Path, describe: Callable[[Path], tupl
     if study.samples is not None:
         samples = asdict(study.samples)
         samples["path"] = file(study.samples.path) if study.samples.path else None
-    own = [{k: v for k, v in asdict(s).items() if k != "sha256"} | file(s.path) for s in study.sources_of(cohort)]
+
+    def source(source: Source) -> dict[str, Any]:
+        values = {k: v for k, v in asdict(source).items() if k != "sha256"} | file(source.path)
+        if source.encoder is not None and Path(source.encoder).is_absolute():  # a folder, which the features depend on
+            values["encoder"] = file(Path(source.encoder))
+        return values
+
+    own = [source(s) for s in study.sources_of(cohort)]
     for source in study.sources_of(cohort):
         if source.sha256 and describe(source.path)[0] != source.sha256.lower():
             raise StudyError(

@@ -82,7 +82,7 @@ def reports(raws: Raws, cohort: str, study: Study, refs: References) -> pl.DataF
 
 
 def patches(raws: Raws, cohort: str, study: Study, refs: References) -> pl.DataFrame:
-    """Return the slides of a cohort: slide_id, sample_id, patient_id, profile_id, path, encoder, n_patches."""
+    """Return the slides of a cohort, as `omicstore.harmonize.texts.make_patches` does."""
     return make_patches(raws, _nobody(cohort, study, refs), defaultdict(Note))[0]
 
 

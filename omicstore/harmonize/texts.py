@@ -26,6 +26,7 @@ PATCH_COLUMNS = {
     "path": pl.String,
     "encoder": pl.String,
     "n_patches": pl.Int64,
+    "table": pl.Int64,
 }
 
 _SAMPLE_COLUMNS = (
@@ -79,7 +80,8 @@ def make_patches(raws: Raws, members: Members, notes: dict[int, Note]) -> tuple[
     Returns
     -------
     slides
-        slide_id, sample_id, patient_id, profile_id, path, encoder, n_patches; sorted by slide_id.
+        slide_id, sample_id, patient_id, profile_id, path, encoder, n_patches, and table, the place in `raws` of its table;
+        sorted by slide_id.
     profiles
         In the columns of the store.
     """
@@ -92,7 +94,7 @@ def make_patches(raws: Raws, members: Members, notes: dict[int, Note]) -> tuple[
             notes[i].kept += 1
             record = records[row.index]
             about = _profile(row, record["raw_id"], source_id, members.cohort, "patches")
-            about |= {name: record.get(name) for name in ("slide_id", "path", "encoder", "n_patches")}
+            about |= {name: record.get(name) for name in ("slide_id", "path", "encoder", "n_patches")} | {"table": i}
             rows.append(
                 about
                 | {"profile_id": record["slide_id"], "platform": record.get("encoder"), "chosen": True, "n_missing": 0}

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    import polars as pl
-
     from omicstore.readers.table import RawTable
     from omicstore.slides.cache import FeatureCache
     from omicstore.sources import Sampling, Source

@@ -1,12 +1,17 @@
 """Patch features of slides, as TRIDENT and CLAM leave them: a folder with one HDF5 file for each slide.
 
 A file has the datasets ``features``, (patches, dim) or (1, patches, dim), and ``coords``, (patches, 2): x and y of the
-upper left corner in pixels of level 0. TRIDENT tells the magnification in the attributes of ``coords`` and the encoder
-in those of ``features`` or in the folder's name, ``features_<encoder>``.
+upper left corner in pixels of level 0. TRIDENT writes ``<job>/20x_256px_0px_overlap/features_<encoder>/<slide>.h5`` and
+tells the magnification in the attributes of ``coords``; beside these lie ``patches``, coordinates without features, and
+``slide_features_<encoder>``, one vector for each slide. CLAM writes ``h5_files/<slide>.h5`` without attributes, and the
+features alone once more as ``pt_files/<slide>.pt``.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -16,14 +21,26 @@ from omicstore.identifiers import find_barcode
 from omicstore.readers.table import Drops, RawTable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
+    from omicstore.slides.cache import FeatureCache
     from omicstore.sources import Sampling, Source
 
 __all__ = ["iter_patches", "read_slides"]
 
-_NO_SLIDE = "a file with the datasets coords and features, as TRIDENT and CLAM write it"
+_EXPECTED = "a file with the datasets coords and features, as TRIDENT and CLAM write it"
+
+#: Patches that are read at once.
+BATCH = 1024
+
+_SCHEMA = {
+    "raw_id": pl.String,
+    "slide_id": pl.String,
+    "path": pl.String,
+    "encoder": pl.String,
+    "n_patches": pl.Int64,
+    "dim": pl.Int64,
+}
 
 
 def read_slides(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
@@ -38,17 +55,10 @@ def read_slides(source: Source, sampling: Sampling | None = None) -> list[RawTab
     Raises
     ------
     SourceError
-        If the folder has no such file, a file is damaged, or coords and features differ in number.
+        If the folder has no such file, a file is damaged, coords and features differ in number, a slide is there twice,
+        or the files are of several encoders.
     """
-    if source.path.is_file():
-        paths = [source.path]
-    else:
-        paths = sorted([*source.path.rglob("*.h5"), *source.path.rglob("*.hdf5")])
-    if not paths:
-        found = "there is no .h5 file in the folder" if source.path.exists() else "no such folder"
-        raise SourceError(
-            source.path, found, expected="one .h5 file for each slide", run="mend the path in the study file"
-        )
+    paths = _files(source.path)
     drops = Drops()
     rows: list[dict[str, Any]] = []
     for path in paths:
@@ -57,116 +67,182 @@ def read_slides(source: Source, sampling: Sampling | None = None) -> list[RawTab
         if barcode is None and sampling is None:
             drops.add("no barcode", [slide_id])
             continue
-        n_patches, dim, encoder = _shape(path)
-        if n_patches == 0:
+        held = _look(path)
+        if held.lacks is not None:
+            drops.add(held.lacks, [str(path.relative_to(source.path))])
+        elif held.n_patches == 0:
             drops.add("no patch", [slide_id])
-            continue
-        raw_id = barcode.text if barcode is not None else slide_id
-        rows.append(
-            {
-                "raw_id": raw_id,
-                "slide_id": slide_id,
-                "path": str(path),
-                "encoder": encoder,
-                "n_patches": n_patches,
-                "dim": dim,
-            }
-        )
+        else:
+            raw_id = barcode.text if barcode is not None else slide_id
+            encoder = source.encoder or held.encoder
+            rows.append(
+                dict(
+                    zip(_SCHEMA, (raw_id, slide_id, str(path), encoder, held.n_patches, held.dim), strict=True),
+                )
+            )
     if not rows:
         raise SourceError(
             source.path,
-            f"none of {len(paths)} files has a barcode in its name and a patch",
-            expected="names such as TCGA-XX-XXXX-01Z-00-DX1.h5",
+            f"none of {len(paths)} files has a barcode in its name and a patch with features",
+            expected="names such as TCGA-XX-XXXX-01Z-00-DX1.h5, with coords and features in them",
             run="give study.samples for other names",
         )
-    schema = {
-        "raw_id": pl.String,
-        "slide_id": pl.String,
-        "path": pl.String,
-        "encoder": pl.String,
-        "n_patches": pl.Int64,
-        "dim": pl.Int64,
-    }
-    frame = pl.DataFrame(rows, schema=schema).sort("slide_id", "encoder", "path")
+    frame = pl.DataFrame(rows, schema=_SCHEMA).sort("slide_id", "encoder", "path")
+    _refuse_mixed(source, frame)
     return [
         RawTable(
-            "patches", source, source.modality, frame=frame, rows_in=len(paths), columns_in=len(schema), drops=drops
+            "patches", source, source.modality, frame=frame, rows_in=len(paths), columns_in=len(_SCHEMA), drops=drops
         )
     ]
 
 
-def iter_patches(path: Path, batch: int = 4096) -> Iterator[pl.DataFrame]:
-    """Read the patches of one slide, some at a time.
+def iter_patches(source: Source, slide: Mapping[str, Any], cache: FeatureCache) -> Iterator[pl.DataFrame]:
+    """Read the patches of one slide, some at a time; see `omicstore.readers.iter_patches`.
 
-    Parameters
-    ----------
-    path
-        The slide's file.
-    batch
-        The most patches of one frame.
-
-    Yields
+    Raises
     ------
-    polars.DataFrame
-        patch (number from 0), x, y (pixels of level 0), magnification (null where not told), encoder, and features, an
-        array of float32.
+    SourceError
+        If a number is NaN or infinite, or the file is damaged.
     """
     import h5py
     import numpy as np
 
-    n_patches, dim, encoder = _shape(path)
-    with h5py.File(path) as file:
-        coords, features = file["coords"], file["features"]
-        magnification = _number(coords.attrs.get("target_magnification"))
-        stacked = features.ndim == 3
-        for start in range(0, n_patches, batch):
-            rows = slice(start, min(start + batch, n_patches))
-            at = np.asarray(coords[rows]).astype(np.int64)
-            values = np.asarray(features[0, rows] if stacked else features[rows], np.float32)
-            yield pl.DataFrame(
-                {
-                    "patch": np.arange(rows.start, rows.stop, dtype=np.int64),
-                    "x": at[:, 0],
-                    "y": at[:, 1],
-                    "magnification": pl.Series([magnification] * len(at), dtype=pl.Float64),
-                    "encoder": [encoder] * len(at),
-                    "features": pl.Series(np.ascontiguousarray(values), dtype=pl.Array(pl.Float32, dim)),
-                }
-            )
+    del cache  # nothing is computed
+    path = Path(slide["path"])
+    held = _look(path)
+    magnification = source.magnification or held.magnification
+    try:
+        with h5py.File(path) as file:
+            coords, features = file["coords"], file["features"]
+            stacked = features.ndim == 3
+            for start in range(0, held.n_patches, BATCH):
+                rows = slice(start, min(start + BATCH, held.n_patches))
+                at = np.asarray(coords[rows])
+                values = np.asarray(features[0, rows] if stacked else features[rows], np.float32)
+                bad = ~(np.isfinite(values).all(axis=1) & np.isfinite(at).all(axis=1))
+                if bad.any():
+                    raise SourceError(
+                        path,
+                        f"patch {start + int(bad.argmax())} has a number that is NaN or infinite",
+                        expected="finite coordinates and features",
+                        run="make the features of this slide again",
+                    )
+                yield pl.DataFrame(
+                    {
+                        "patch": np.arange(rows.start, rows.stop, dtype=np.int64),
+                        "x": at[:, 0].astype(np.int64),
+                        "y": at[:, 1].astype(np.int64),
+                        "magnification": pl.Series([magnification] * len(at), dtype=pl.Float64),
+                        "encoder": [slide["encoder"]] * len(at),
+                        "features": pl.Series(np.ascontiguousarray(values), dtype=pl.Array(pl.Float32, held.dim)),
+                    }
+                )
+    except OSError as error:
+        raise _damaged(path, error) from None
 
 
-def _shape(path: Path) -> tuple[int, int, str]:
-    """Return patches, dimensions and encoder of a slide's file."""
+def _files(folder: Path) -> list[Path]:
+    if folder.is_file():
+        return [folder]
+    paths = sorted([*folder.rglob("*.h5"), *folder.rglob("*.hdf5")])
+    if paths:
+        return paths
+    found, run = "there is no .h5 file in the folder", "mend the path in the study file"
+    if not folder.exists():
+        found = "no such folder"
+    elif next(folder.rglob("*.pt"), None) is not None:
+        found = "there are .pt files but no .h5 file in the folder; .pt files have no coordinates"
+        run = "name the folder h5_files, which CLAM writes beside pt_files"
+    raise SourceError(folder, found, expected="one .h5 file for each slide", run=run)
+
+
+def _refuse_mixed(source: Source, frame: pl.DataFrame) -> None:
+    folders = (
+        sorted({Path(p).parent.relative_to(source.path).as_posix() for p in frame["path"]})
+        if (source.path.is_dir())
+        else []
+    )
+    run = f"make each folder a source of its own: {', '.join(folders[:5])}"
+    kinds = frame.select("encoder", "dim").unique().sort("encoder", "dim")
+    if kinds.height > 1:
+        named = ", ".join(f"{encoder} ({dim} numbers)" for encoder, dim in kinds.iter_rows())
+        raise SourceError(source.path, f"features of several encoders: {named}", expected="one encoder", run=run)
+    twice = frame.group_by("slide_id").len().filter(pl.col("len") > 1)["slide_id"].sort()
+    if len(twice):
+        raise SourceError(
+            source.path, f"{len(twice)} slides are there twice, e.g. {twice[0]}", expected="each slide once", run=run
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a slide's file holds; `lacks` says why it is not one of patch features, though whole."""
+
+    n_patches: int = 0
+    dim: int = 0
+    encoder: str = "unknown"
+    magnification: float | None = None
+    lacks: str | None = None
+
+
+def _look(path: Path) -> _Held:
     import h5py
 
     try:
         with h5py.File(path) as file:
-            absent = [name for name in ("coords", "features") if name not in file]
-            if absent:
-                found = f"there is no dataset {' and '.join(absent)}"
+            if "features" not in file:
+                if "coords" in file:
+                    return _Held(lacks="coordinates without features")
                 raise SourceError(
-                    path, found, expected=_NO_SLIDE, run="name the folder of the features, not of the coordinates alone"
+                    path,
+                    "there is no dataset coords and features",
+                    expected=_EXPECTED,
+                    run="name the folder of features",
                 )
-            coords, features = file["coords"].shape, file["features"].shape
-            encoder = file["features"].attrs.get("encoder")
+            coords, features = file.get("coords"), file["features"]
+            if coords is None:
+                if features.ndim == 1 or features.shape[0] == 1:
+                    return _Held(lacks="features of a whole slide, not of patches")
+                raise SourceError(path, "there is no dataset coords", expected=_EXPECTED, run="make the file again")
+            shape = features.shape[1:] if features.ndim == 3 and features.shape[0] == 1 else features.shape
+            if len(shape) != 2 or len(coords.shape) != 2 or coords.shape[0] != shape[0] or coords.shape[1] < 2:
+                raise SourceError(
+                    path,
+                    f"coords has the shape {coords.shape} and features {features.shape}",
+                    expected="(patches, 2) and (patches, dim)",
+                    run="make the file again",
+                )
+            if features.dtype.kind not in "fiu":
+                raise SourceError(path, f"features are {features.dtype}", expected="numbers")
+            told = features.attrs.get("encoder")
+            encoder = _text(told) if told is not None else _encoder_of(path)
+            magnification = _number(coords.attrs.get("target_magnification")) or _magnification_of(path)
+            return _Held(int(shape[0]), int(shape[1]), encoder, magnification)
     except OSError as error:
-        reason = str(error).partition("(")[2].rstrip(")") or str(error)
-        found = f"this is no whole HDF5 file ({reason})"
-        raise SourceError(path, found, expected=_NO_SLIDE, run="make or download the file again") from None
-    if len(features) == 3 and features[0] == 1:
-        features = features[1:]
-    if len(features) != 2 or len(coords) != 2 or coords[0] != features[0] or coords[1] < 2:
-        found = f"coords has the shape {coords} and features {features}"
-        raise SourceError(path, found, expected="(patches, 2) and (patches, dim)", run="make the file again")
-    folder = path.parent.name
-    name = (
-        str(encoder)
-        if encoder is not None
-        else folder.removeprefix("features_")
-        if folder.startswith("features_")
-        else "unknown"
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: OSError) -> SourceError:
+    reason = str(error).partition("(")[2].rstrip(")") or str(error)
+    return SourceError(
+        path, f"this is no whole HDF5 file ({reason})", expected=_EXPECTED, run="make or download the file again"
     )
-    return int(features[0]), int(features[1]), name
+
+
+def _encoder_of(path: Path) -> str:
+    """Return the encoder that the nearest folder ``features_<encoder>`` names."""
+    named = (re.fullmatch(r"features_(.+)", folder.name) for folder in path.parents)
+    return next((found[1] for found in named if found), "unknown")
+
+
+def _magnification_of(path: Path) -> float | None:
+    """Return the magnification that a folder such as ``20x_256px_0px_overlap`` names."""
+    named = (re.match(r"(\d+(?:\.\d+)?)x_\d+px", folder.name) for folder in path.parents)
+    return next((float(found[1]) for found in named if found), None)
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _number(value: Any) -> float | None:

@@ -23,16 +23,32 @@ __all__ = ["PATCHES", "join_tables", "profile_column", "row_column", "samples_ta
 
 @dataclass(frozen=True, slots=True)
 class _Patches:
-    """The columns of a slide's patch features; the vectors' length is the encoder's."""
+    """The columns of a slide's patches.
+
+    The vectors' length is the encoder's; without an encoder there are none. The tiles themselves (JPEG) are optional.
+    """
 
     name: str = "patches"
 
-    def with_width(self, width: int) -> Table:
-        """Return the table for vectors of `width` numbers."""
+    def of(self, frame: pl.DataFrame) -> Table:
+        """Return the table that `frame` is of.
+
+        Raises
+        ------
+        StoreError
+            If its features are no vectors of one length.
+        """
         columns = {
             "slide_id": pl.String, "sample_id": pl.String, "patch": pl.Int64, "x": pl.Int64, "y": pl.Int64,
-            "magnification": pl.Float64, "encoder": pl.String, "features": pl.Array(pl.Float32, width),
+            "magnification": pl.Float64, "encoder": pl.String,
         }  # fmt: skip
+        if "features" in frame.columns:
+            dtype = frame.schema["features"]
+            if not isinstance(dtype, pl.Array):
+                raise StoreError(f"a patch table: features are {dtype}", expected="vectors of one length")
+            columns |= {"features": pl.Array(pl.Float32, dtype.size)}
+        if "tile" in frame.columns:
+            columns |= {"tile": pl.Binary}
         return Table(self.name, columns, ("slide_id", "encoder", "patch"))
 
 
@@ -52,7 +68,10 @@ def profile_column(modality: str) -> str:
 def join_tables(root: Root, parts: Mapping[str, dict[str, Any]]) -> dict[str, pl.DataFrame]:
     """Return the catalogue tables over all cohorts, in the order of their keys."""
     return {
-        name: in_key_order(pl.concat([root.table(part["tables"][name]) for part in parts.values()]), table)
+        name: in_key_order(
+            table.conform(pl.concat([root.table(part["tables"][name]) for part in parts.values()], how="diagonal")),
+            table,
+        )
         for name, table in TABLES.items()
     }
 

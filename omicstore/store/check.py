@@ -1,20 +1,18 @@
-"""What must hold of a matrix or a slide before it is written."""
+"""What must hold of a matrix before it is written."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from omicstore.errors import StoreError
 from omicstore.modalities import get_modality
-from omicstore.store.catalog import PATCHES
 
 if TYPE_CHECKING:
     from omicstore.store.writer import MatrixPart
 
-__all__ = ["checked_slide", "refuse_broken"]
+__all__ = ["refuse_broken"]
 
 
 def refuse_broken(part: MatrixPart, where: str) -> None:
@@ -43,15 +41,3 @@ def refuse_broken(part: MatrixPart, where: str) -> None:
             f"{where} is infinite at sample {sample}, feature {feature}",
             expected="finite numbers, or NaN where missing",
         )
-
-
-def checked_slide(slide: pl.DataFrame, cohort: str) -> tuple[pl.DataFrame, int]:
-    """Return a slide's patches in the columns of the store, in order, and the length of their vectors."""
-    where = f"a patch table of {cohort}"
-    if slide.is_empty() or slide["slide_id"].n_unique() != 1 or slide["encoder"].n_unique() != 1:
-        raise StoreError(f"{where} does not hold one slide and one encoder", expected="a table per slide and encoder")
-    dtype = slide.schema["features"]
-    if not isinstance(dtype, pl.Array):
-        raise StoreError(f"{where}: features are {dtype}", expected="vectors of one length")
-    width = int(dtype.size)
-    return PATCHES.with_width(width).conform(slide), width

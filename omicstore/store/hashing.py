@@ -81,7 +81,8 @@ def column_hash(column: pl.Series) -> str:
 
 def in_key_order(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     """Return the rows sorted by the table's key and then by all other columns, so that their order is unique."""
-    return frame.sort([*table.key, *(c for c in table.columns if c not in table.key)], nulls_last=True)
+    others = (c for c in table.columns if c not in table.key and c in frame.columns)
+    return frame.sort([*table.key, *others], nulls_last=True)
 
 
 def table_hash(frame: pl.DataFrame, table: Table) -> str:

@@ -11,13 +11,13 @@ from omicstore.errors import StoreError
 from omicstore.schema import FEATURES, FORMAT, REPORTS, TABLES
 from omicstore.store import layout
 from omicstore.store.assemble import assemble
-from omicstore.store.catalog import PATCHES
-from omicstore.store.check import checked_slide, refuse_broken
+from omicstore.store.check import refuse_broken
 from omicstore.store.files import commit_folder, staged, tell_full_disk, write_bytes, write_table
 from omicstore.store.hashing import column_hash, in_key_order, node_hash, table_hash, values_hash
 from omicstore.store.lease import sweep
 from omicstore.store.lock import write_locks
 from omicstore.store.matrixfile import MatrixWriter
+from omicstore.store.patchfile import write_slides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -76,7 +76,7 @@ def write_cohort(
     reports
         Report texts, as `omicstore.schema.REPORTS`, or what makes them.
     patches
-        Patch features, a table per slide as `omicstore.store.catalog.PATCHES`, or what makes them.
+        Patch features, as `omicstore.store.patchfile.write_slides` takes them, or what makes them.
 
     Returns
     -------
@@ -172,27 +172,16 @@ class _CohortWriter:
         if patches is None:
             return
         beside = self.root / layout.cohort_folder(self.cohort) / f"{layout.TEMPORARY}patches"
-        slides: dict[str, tuple[int, str]] = {}
-        vectors: dict[str, int] = {}
-        for slide in patches:
-            frame, width = checked_slide(slide, self.cohort)
-            vectors[frame["encoder"][0]] = width
-            name = f"{frame['slide_id'][0]}.{frame['encoder'][0]}.parquet"
-            if name in slides:
-                raise StoreError(
-                    f"slide {name} of {self.cohort} came twice", expected="one table per slide and encoder"
-                )
-            slides[name] = (frame.height, table_hash(frame, PATCHES.with_width(width)))
-            beside.mkdir(parents=True, exist_ok=True)
-            frame.write_parquet(beside / name, compression="lz4")
+        slides = {slide.name: slide for slide in write_slides(patches, beside, self.cohort)}
         if not slides:
             return
-        digest = node_hash("patches", {name: content for name, (_, content) in slides.items()})
+        digest = node_hash("patches", {name: slide.hash for name, slide in slides.items()})
         folder = layout.patches_folder(self.cohort, digest)
         commit_folder(beside, self.root / folder)
-        for name, (rows, content) in sorted(slides.items()):
-            self._file(f"{folder}/{name}", rows, content)
-        self.body["patches"] = {"path": folder, "n_slides": len(slides), "encoders": vectors, "hash": digest}
+        for name, slide in sorted(slides.items()):
+            self._file(f"{folder}/{name}", slide.rows, slide.hash)
+        widths = {slide.encoder: slide.width for slide in slides.values()}
+        self.body["patches"] = {"path": folder, "n_slides": len(slides), "encoders": widths, "hash": digest}
 
     def _table(self, path: str, frame: pl.DataFrame, digest: str) -> str:
         write_table(self.root / path, frame)

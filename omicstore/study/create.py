@@ -105,7 +105,9 @@ def _section(folder: Path, study_file: Path | None) -> tuple[dict[str, Any], Def
         )
     section = yaml.safe_load(study_file.read_text(encoding="utf-8"))["study"]
     for entry in _paths(section):
-        entry["path"] = relative((study_file.parent / entry["path"]).resolve(), folder.resolve())
+        for key in ("path", "encoder"):
+            if key == "path" or (key in entry and (study_file.parent / entry[key]).is_dir()):
+                entry[key] = relative((study_file.parent / entry[key]).resolve(), folder.resolve())
     section["cohorts"] = list(study.cohorts)
     section.setdefault("references", {})
     return section, choose_defaults(study)

@@ -1,0 +1,219 @@
+"""Slides, and folders of tile images: cut where there is tissue, and encoded by a vision model.
+
+Slides (.svs, .ndpi, .tif, .tiff) are cut into tiles by `omicstore.slides.slide`. An image (.png, .jpg, or a TIFF whose
+name says where on the slide it lies) is one tile as it is; `omicstore.slides.names` tells what its name says.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import polars as pl
+
+from omicstore.errors import MissingExtraError, SourceError
+from omicstore.identifiers import find_barcode
+from omicstore.progress import task
+from omicstore.readers.recognise import Guess
+from omicstore.readers.table import Drops, RawTable
+from omicstore.slides.encoder import encoder_name, jpeg, load, locate
+from omicstore.slides.exposure import NO_ENCODER
+from omicstore.slides.names import SUFFIXES as IMAGES
+from omicstore.slides.names import is_tile_image, tile_images
+from omicstore.slides.slide import MAGNIFICATION, Slide
+from omicstore.slides.slide import SUFFIXES as SLIDES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from PIL.Image import Image
+
+    from omicstore.readers.recognise import Head
+    from omicstore.slides.cache import FeatureCache
+    from omicstore.slides.names import TileImage
+    from omicstore.sources import Sampling, Source
+
+__all__ = ["iter_patches", "read_slides", "recognise"]
+
+_SCHEMA = {
+    "raw_id": pl.String,
+    "slide_id": pl.String,
+    "path": pl.String,
+    "encoder": pl.String,
+    "n_patches": pl.Int64,
+}
+
+#: Tiles that are in memory at once.
+HELD = 128
+
+#: Enters the key of what is cached; raised when the same slide and settings give other patches.
+_VERSION = 1
+
+
+def read_slides(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
+    """List the slides of a folder and how many tiles each has; these are encoded later, by `iter_patches`.
+
+    Returns
+    -------
+    list of RawTable
+        One, with the columns raw_id (the barcode in the slide's name, else the name), slide_id, path, encoder and
+        n_patches, sorted by slide.
+
+    Raises
+    ------
+    SourceError
+        If the folder has no slide and no image, one cannot be read, or a slide is there twice.
+    """
+    files = [source.path] if source.path.is_file() else sorted(p for p in source.path.rglob("*") if p.is_file())
+    images = _tiles(source.path)
+    slides = [p for p in files if p.suffix.lower() in SLIDES and not is_tile_image(p)]
+    if not images and not slides:
+        found = "there is no slide and no image in the folder" if source.path.exists() else "no such folder"
+        raise SourceError(
+            source.path,
+            found,
+            expected=f"files that end in {', '.join(SLIDES + IMAGES)}",
+            run="mend the path in the study file",
+        )
+    drops = Drops()
+    named = [(slide_id, source.path, tiles) for slide_id, tiles in images.items()] + [(p.stem, p, None) for p in slides]
+    encoder = NO_ENCODER if source.encoder is None else encoder_name(source.encoder)
+    rows: list[dict[str, Any]] = []
+    with task(f"finding tissue on {source.path.name}", len(named), "slides") as advance:
+        for slide_id, path, tiles in sorted(named, key=lambda n: (n[0], str(n[1]))):
+            advance()
+            barcode = find_barcode(slide_id)
+            if barcode is None and sampling is None:
+                drops.add("no barcode", [slide_id])
+                continue
+            count = len(tiles) if tiles is not None else _count(source, path)
+            if count == 0:
+                drops.add("no tissue", [slide_id])
+                continue
+            raw_id = barcode.text if barcode is not None else slide_id
+            rows.append(dict(zip(_SCHEMA, (raw_id, slide_id, str(path), encoder, count), strict=True)))
+    if not rows:
+        raise SourceError(
+            source.path,
+            f"none of {len(named)} slides has a barcode in its name and tissue on it",
+            expected="names such as TCGA-XX-XXXX-01Z-00-DX1.svs or TCGA-XX-XXXX-01Z-00-DX1_512_1024.png",
+            run="give study.samples for other names",
+        )
+    frame = pl.DataFrame(rows, schema=_SCHEMA)
+    twice = frame.filter(frame["slide_id"].is_duplicated())["slide_id"]
+    if len(twice):
+        raise SourceError(source.path, f"slide {twice[0]} is there twice", expected="each slide once")
+    return [
+        RawTable(
+            "patches", source, source.modality, frame=frame, rows_in=len(named), columns_in=len(_SCHEMA), drops=drops
+        )
+    ]
+
+
+def iter_patches(source: Source, slide: Mapping[str, Any], cache: FeatureCache) -> Iterator[pl.DataFrame]:
+    """Cut and encode the tiles of one slide, some at a time; see `omicstore.readers.iter_patches`.
+
+    What was made of the same slide by the same encoder with the same settings is taken from the cache.
+    """
+    path = Path(slide["path"])
+    tiles = None if path.suffix.lower() in SLIDES and not is_tile_image(path) else _tiles(path)[slide["slide_id"]]
+    folder = None if source.encoder is None else locate(source.encoder)
+    facts = {
+        "version": _VERSION,
+        "slide": cache.describe(path)[0]
+        if tiles is None
+        else [(t.path.name, cache.describe(t.path)[0]) for t in tiles],
+        "encoder": None if folder is None else [slide["encoder"], cache.describe(folder)[0]],
+        "settings": [source.magnification, source.level0_magnification, source.tile_size, source.keep_tiles],
+    }
+
+    def make() -> Iterator[pl.DataFrame]:
+        encode = None if folder is None else load(folder)
+        places = _cut(source, path) if tiles is None else _opened(tiles)
+        magnification = source.magnification or (MAGNIFICATION if tiles is None else None)
+        with task(f"encoding {slide['slide_id']}", slide["n_patches"], "tiles") as advance:
+            start = 0
+            while batch := list(itertools.islice(places, HELD)):
+                found: dict[str, Any] = {
+                    "patch": pl.Series(range(start, start + len(batch)), dtype=pl.Int64),
+                    "x": pl.Series([p.x for p in batch], dtype=pl.Int64),
+                    "y": pl.Series([p.y for p in batch], dtype=pl.Int64),
+                    "magnification": pl.Series([magnification] * len(batch), dtype=pl.Float64),
+                    "encoder": [slide["encoder"]] * len(batch),
+                }
+                if encode is not None:
+                    values = encode([p.image for p in batch])
+                    found["features"] = pl.Series(values, dtype=pl.Array(pl.Float32, values.shape[1]))
+                if source.keep_tiles:
+                    found["tile"] = [p.jpeg or jpeg(p.image) for p in batch]
+                yield pl.DataFrame(found)
+                start += len(batch)
+                advance(len(batch))
+
+    return cache.patches(facts, make)
+
+
+def recognise(head: Head) -> Guess | None:
+    """Tell a slide by its ending, and a folder of slides or tile images by those of its files."""
+    names = [Path(name) for name in head.names] if head.is_dir else [head.path]
+    slides = [p for p in names if p.suffix.lower() in SLIDES and not is_tile_image(p)]
+    images = [p for p in names if is_tile_image(p)]
+    if not head.is_dir and not slides:
+        return None  # a picture by itself may be anything
+    if 2 * len(slides) > len(names):
+        note = "say by which model it is to be encoded (encoder), or keep_tiles: true"
+        return Guess("tiles", modality="patches", specific=10, notes=(note,))
+    barcoded = [p for p in images if find_barcode(tile_images([p]).popitem()[0]) is not None]
+    if 2 * len(barcoded) > len(names):
+        note = "each image is taken as one tile; say by which model it is to be encoded (encoder), or keep_tiles: true"
+        return Guess("tiles", modality="patches", specific=10, notes=(note,))
+    return None
+
+
+class _Place(NamedTuple):
+    """A tile: where it lies in level 0, its picture, and its JPEG where that is what its file holds."""
+
+    x: int | None
+    y: int | None
+    image: Image
+    jpeg: bytes | None = None
+
+
+def _tiles(path: Path) -> dict[str, list[TileImage]]:
+    files = [path] if path.is_file() else (p for p in path.rglob("*") if p.is_file())
+    return tile_images(p for p in files if is_tile_image(p))
+
+
+def _slide(source: Source, path: Path) -> Slide:
+    return Slide(path, source.magnification or MAGNIFICATION, source.tile_size, source.level0_magnification)
+
+
+def _count(source: Source, path: Path) -> int:
+    with _slide(source, path) as slide:
+        return len(slide.corners)
+
+
+def _cut(source: Source, path: Path) -> Iterator[_Place]:
+    with _slide(source, path) as slide:
+        for x, y in slide.corners.tolist():
+            yield _Place(x, y, slide.tile(x, y))
+
+
+def _opened(tiles: list[TileImage]) -> Iterator[_Place]:
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        raise MissingExtraError("pillow", "slides") from None
+    for tile in tiles:
+        try:
+            with Image.open(tile.path) as file:
+                raw = tile.path.read_bytes() if file.format == "JPEG" else None
+                yield _Place(tile.x, tile.y, file.convert("RGB"), raw)
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+            raise SourceError(
+                tile.path,
+                f"cannot be read as an image ({' '.join(str(error).split())[:160]})",
+                expected="a whole .png, .jpg or .tiff",
+                run="make it again, or leave it out of the folder",
+            ) from None
