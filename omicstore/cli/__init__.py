@@ -18,6 +18,7 @@ __all__ = ["COMMANDS", "app", "main"]
 COMMANDS: dict[str, tuple[str | None, str]] = {
     "init": ("omicstore.cli.init:init", "Make a new study: params.yaml, dvc.yaml and what DVC needs."),
     "simulate": ("omicstore.cli.simulate:simulate", "Write the files of the simulated demo study."),
+    "sources": ("omicstore.cli.sources:sources", "Tell what upstream files are; print a study section to start from."),
     "fetch": ("omicstore.cli.fetch:app", "Download open-access files of GDC, UCSC Xena and reference tables."),
     "plan": ("omicstore.cli.build:plan", "Say what each cohort is made of; stage 1."),
     "build": ("omicstore.cli.build:build", "Build one cohort, or plan, build and assemble all; stage 2."),

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from omicstore.recognise.finding import Finding, Part
 from omicstore.recognise.frame import recognise
+from omicstore.recognise.section import Section, make_section, section_text
+from omicstore.recognise.survey import survey
 
-__all__ = ["Finding", "Part", "recognise"]
+__all__ = ["Finding", "Part", "Section", "make_section", "recognise", "section_text", "survey"]

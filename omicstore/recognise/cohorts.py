@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
 
 __all__ = ["describe_cohort", "site_table", "study_sites"]
 
-_SETTLE = "the name alone says {}: a table of tissue source sites settles it (--references FILE)"
+#: How much of a file is searched for barcodes, in characters, and what may be one.
+_TEXT = 40_000
+_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{4}[-._][A-Za-z0-9]{2}[-._][A-Za-z0-9]{4}(?![A-Za-z0-9])")
+
+#: So few barcodes do not speak for a file.
+_FEW = 10
+
+_SETTLE = "the name alone says {}; a table of tissue source sites settles it (--references FILE)"
 
 
 def site_table(path: Path) -> dict[str, str]:
@@ -50,17 +58,19 @@ def study_sites(folder: Path) -> Path | None:
     return None
 
 
-def describe_cohort(found: Finding, name: Named, beside: Sidecar, sites: Mapping[str, str]) -> None:
-    """Fill in the cohort, where nothing told it for certain."""
+def describe_cohort(found: Finding, text: str, name: Named, beside: Sidecar, sites: Mapping[str, str]) -> None:
+    """Fill in the cohort, where nothing told it for certain; `text` is the file's first part."""
     if found.cohort is not None:
         return
     if beside.cohort is not None:
         found.cohort = beside.cohort
         return
-    counts = _by_site(found.ids, sites)
+    counts = _by_site([*found.ids, *_WORD.findall(found.path.name), *_WORD.findall(text[:_TEXT])], sites)
     by_site = _one_cohort(counts, name.cohort)
     if by_site is not None:
         found.cohort = by_site
+        if sum(counts.values()) < _FEW and by_site != name.cohort:
+            found.unsure["cohort"] = f"only {sum(counts.values())} barcodes were seen, and no name says {by_site}"
         return
     if counts:
         held = ", ".join(f"{n} of {cohort}" for cohort, n in counts.most_common(4))
@@ -68,13 +78,13 @@ def describe_cohort(found: Finding, name: Named, beside: Sidecar, sites: Mapping
     if name.cohort is not None:
         found.cohort = name.cohort
         found.unsure["cohort"] = _SETTLE.format(name.cohort)
-        if not any(find_barcode(text) for text in found.ids[:20]):
+        if not any(map(find_barcode, [*found.ids[:20], found.path.name, text[:_TEXT]])):
             found.unsure["cohort"] = f"the name alone says {name.cohort}"
         return
     if found.format == "clinical-table" or (found.format or "").endswith(("clinical", "survival")):
         return  # a table of patients may have none: it is read for every cohort
     found.cohort = name.folder or "COHORT"
-    found.unsure["cohort"] = "nothing says whose samples these are: choose a name for them"
+    found.unsure["cohort"] = "nothing says whose samples these are; choose a name for them"
 
 
 def _by_site(ids: Iterable[str], sites: Mapping[str, str]) -> Counter[str]:
@@ -92,7 +102,7 @@ def _one_cohort(counts: Counter[str], named: str | None) -> str | None:
         return named
     if most >= 0.95 * total:
         return first
-    for union, members in COHORT_UNIONS.items():
+    for union, members in sorted(COHORT_UNIONS.items()):
         if set(counts) <= set(members):
             return union
     return None

@@ -25,10 +25,13 @@ if TYPE_CHECKING:
 
     from omicstore.recognise.names import Sidecar
 
-__all__ = ["recognise"]
+__all__ = ["folder_formats", "recognise"]
 
 #: From here on a reader's guess goes before what the file may be otherwise.
 _SPECIFIC = 5
+
+#: Names in a folder that are searched for barcodes.
+_NAMES = 500
 
 #: How the first column of a matrix is headed on Xena hubs.
 _XENA_IDS = frozenset({"sample", "Ensembl_ID", "miRNA_ID", "Composite Element REF"})
@@ -60,6 +63,14 @@ def recognise(path: Path, sites: Mapping[str, str] | None = None) -> Finding | N
     if what is not None:
         return Finding(path, "other", reason=what)
     return _file(head, sites or {})
+
+
+def folder_formats(folder: Path) -> list[str]:
+    """Return the formats that readers take a folder for, the most specific ones."""
+    head = look(folder)
+    guesses = [guess for test in _tests() if (guess := test(head)) is not None]
+    most = max((guess.specific for guess in guesses), default=0)
+    return list(dict.fromkeys(guess.format for guess in guesses if guess.specific == most))
 
 
 def _file(head: Head, sites: Mapping[str, str]) -> Finding:
@@ -145,7 +156,7 @@ def _finding(head: Head, guess: Guess, sites: Mapping[str, str]) -> Finding:
     elif form.kind == "several":
         _parts(found)
     if guess.format != "tcga-cdr":
-        describe_cohort(found, name, beside, sites)
+        describe_cohort(found, head.text or "\n".join(head.names[:_NAMES]), name, beside, sites)
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -20,7 +21,11 @@ GENE_IDS = frozenset({"ensembl", "ensembl.version", "symbol", "symbol|entrez", "
 
 #: Symbols that are in nearly any table of genes; one of them is worth more than a hundred words that look like symbols.
 _KNOWN = frozenset(
-    ["TP53", "EGFR", "KRAS", "BRAF", "PTEN", "PIK3CA", "MYC", "BRCA1", "BRCA2", "ERBB2", "ESR1", "ACTB", "GAPDH", "CDKN2A", "RB1", "AKT1", "MTOR", "VEGFA", "TNF", "IL6", "CD4", "CD8A", "FOXA1", "GATA3", "KIT", "MET", "ALK", "APC", "SMAD4", "CTNNB1", "NOTCH1", "CDH1", "VIM", "FN1", "STAT3", "JAK2", "A1BG", "A2M", "AAAS", "AACS", "AARS", "ABL1", "ACVRL1", "ANXA1", "ATM", "BAX", "BCL2", "CCND1", "CDK4", "CDK6", "CHEK1", "CHEK2", "MDM2", "NF1", "NRAS", "HRAS", "PDGFRA", "SRC", "TERT", "VHL", "XRCC1", "YWHAB", "ZNF148", "RPS11", "MMP2"]
+    """
+    TP53 EGFR KRAS BRAF PTEN PIK3CA MYC BRCA1 BRCA2 ERBB2 ESR1 ACTB GAPDH CDKN2A RB1 AKT1 MTOR VEGFA TNF IL6 CD4 CD8A
+    FOXA1 GATA3 KIT MET ALK APC SMAD4 CTNNB1 NOTCH1 CDH1 VIM FN1 STAT3 JAK2 A1BG A2M AAAS AACS AARS ABL1 ACVRL1 ANXA1
+    ATM BAX BCL2 CCND1 CDK4 CDK6 CHEK1 CHEK2 MDM2 NF1 NRAS HRAS PDGFRA SRC TERT VHL XRCC1 YWHAB ZNF148 RPS11 MMP2
+    """.split()  # noqa: SIM905 - a list of words is read more easily so
 )
 
 _SYMBOL = re.compile(r"(?:[A-Z][A-Z0-9]*\d[A-Z0-9]*|[A-Z]{2,8}|[A-Z0-9]+(?:-[A-Z0-9]+)+|C\d+orf\d+)(?:\.\d+)?")
@@ -115,7 +120,7 @@ _CERTAIN: dict[str, Callable[[str], object]] = {
 
 def _counts_up(ids: Sequence[str]) -> bool:
     """Whether the ids are row numbers."""
-    return all(int(b) - int(a) == 1 for a, b in zip(ids, ids[1:], strict=False))
+    return all(int(b) - int(a) == 1 for a, b in itertools.pairwise(ids))
 
 
 def profile_ids(ids: Sequence[str]) -> tuple[str | None, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import OmicstoreError
-from omicstore.harmonize.probes import PLATFORMS, platform_name
+from omicstore.harmonize.probes import platform_name
 from omicstore.identifiers import cohort_of_disease
 from omicstore.units import parse_unit
 
@@ -44,12 +44,18 @@ _MODALITIES: tuple[tuple[str, str], ...] = (
 
 _PLATFORMS = ("agilent", "gc-ms", "lc-ms")
 
+_ARRAY = re.compile(r"(?:methyl(?:ation)?|hm)[-_]?(27|450|epic|850)|(?<![a-z0-9])(27|450|850)k|(?<![a-z])(epic)")
+
 #: What people call a cohort beside its code.
 _COHORTS = {"KIDNEY": "KIPAN", "BREAST": "BRCA", "COLORECTAL": "COADREAD", "GLIOMA": "GBMLGG", "CRC": "COADREAD"}
 
 #: Folders that say nothing of what is in them.
 _PLAIN = frozenset(
-    ["data", "raw", "input", "inputs", "files", "file", "tmp", "temp", "download", "downloads", "study", "studies", "test", "tests", "test_data", "source", "sources", "results", "output", "outputs", "omics", "tcga", "csv", "tsv", "share", "shared", "home", "root", "work", "refs", "references", "bad", "made", "real", "simulated"]
+    """
+    data raw input inputs files file tmp temp download downloads study studies test tests test_data source sources etc
+    results output outputs omics tcga csv tsv share shared home root work refs references bad made real simulated
+    raw_data main src var opt mnt media users user documents desktop
+    """.split()  # noqa: SIM905 - a list of words is read more easily so
 )
 
 
@@ -81,8 +87,11 @@ def named(path: Path) -> Named:
     text = path.name.lower()
     whole = path.absolute()
     platform = next((p for p in _PLATFORMS if re.search(p.replace("-", "[-_ ]?"), text)), None)
-    arrays = re.findall(r"(?:human)?methylation(?:27|450|epic)|hm27k?|hm450k?|450k|27k|epic|850k", text)
-    platform = next((p for a in arrays if (p := platform_name(a)) in PLATFORMS), platform)
+    array = re.search(
+        r"(?:methyl(?:ation)?|hm)[-_]?(27|450|epic|850)|(?<![a-z0-9])(27|450|850)k|(?<![a-z])(epic)", text
+    )
+    if array is not None:
+        platform = platform_name("".join(filter(None, array.groups())).replace("850", "850k"))
     return Named(
         cohort=next((c for part in (whole.name, *(p.name for p in whole.parents)) if (c := _cohort(part))), None),
         base=next((base for words, base in _BASES if re.search(words, text)), None),
@@ -121,7 +130,7 @@ class Sidecar:
 
 def sidecar(path: Path) -> Sidecar:
     """Read the description that lies beside a file of a Xena hub, if there is one."""
-    beside = path.with_name(f"{path.name.removesuffix('.gz')}.json")
+    beside = path.absolute().with_name(f"{path.name.removesuffix('.gz')}.json")
     try:
         body: Any = json.loads(beside.read_bytes()[: 1 << 20])
     except (OSError, ValueError):

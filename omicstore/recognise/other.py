@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from omicstore.identifiers import parse_barcode
 from omicstore.readers.cells import is_number
-from omicstore.recognise.ids import feature_ids, share
+from omicstore.recognise.ids import feature_ids, profile_ids, share
 
 if TYPE_CHECKING:
     from omicstore.readers.recognise import Head
@@ -37,6 +37,9 @@ def not_a_source(head: Head) -> str | None:
 
     These are told by name and first bytes, before any reader is asked.
     """
+    folder = next((f for f in list(head.path.parents)[:2] if (f / "meta_study.txt").is_file()), None)
+    if folder is not None:
+        return f"a file of the cBioPortal study {folder}: name that folder"
     for magic, kind in _PICTURES.items():
         if head.start.startswith(magic):
             if kind == "PDF":
@@ -143,11 +146,10 @@ def _one_sample(header: list[str], columns: Columns) -> str | None:
 
 def _map(header: list[str], columns: Columns) -> str | None:
     """Names of features beside names of features."""
-    if len(header) > 4 or columns.numbers or len(columns.text) < 2:
+    if len(header) > 4 or columns.numbers or len(columns.text) < 2 or profile_ids(columns.cells(0))[0]:
         return None
-    if all(feature_ids(columns.cells(i))[0] for i in columns.text) and not any(map(parse_barcode, columns.cells(0))):
-        return "a map from features to features"
-    return None
+    named = sum(feature_ids(columns.cells(i))[0] is not None for i in columns.text)
+    return "a map from features to features" if named >= 2 else None
 
 
 def _sets(header: list[str], columns: Columns) -> str | None:
@@ -156,7 +158,7 @@ def _sets(header: list[str], columns: Columns) -> str | None:
         return None
     first = list(columns.text[2:40])
     cells = [cell for i in first for cell in columns.cells(i) if cell]
-    if any(map(parse_barcode, columns.cells(0))) or not cells:
+    if profile_ids(columns.cells(0))[0] or not cells:
         return None
     kind, certainty = feature_ids(cells)
     if kind in ("symbol", "metabolite") and certainty > 0.5 and share(cells, lambda c: len(c) <= 15) > 0.9:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from omicstore.errors import SourceError
 from omicstore.harmonize.probes import PLATFORMS, is_probe
+from omicstore.readers.recognise import look
 from omicstore.readers.references import COLUMNS
 from omicstore.recognise.finding import Finding
 from omicstore.recognise.ids import feature_ids, share
 from omicstore.recognise.names import named
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from omicstore.readers.recognise import Head
 
-__all__ = ["reference"]
+__all__ = ["is_site_table", "reference"]
 
 _KINDS = {"xena-probemap": "genes", "hgnc": "symbols", "tcga-tss": "sites", "metabolite-table": "metabolites"}
 
@@ -46,3 +50,12 @@ def _fill(found: Finding, head: Head) -> None:
     else:
         found.keys["platform"] = "hm450"
         found.unsure["platform"] = "the array (hm27, hm450, epic), which neither the name nor the first probes tell"
+
+
+def is_site_table(path: Path) -> bool:
+    """Whether a file is a table of tissue source sites."""
+    try:
+        header = set(look(path).header)
+    except SourceError:
+        return False
+    return all(header & set(names) for names in COLUMNS["tcga-tss"].values())

@@ -19,15 +19,17 @@ __all__ = ["describe_matrix", "describe_table", "is_matrix", "patient_column"]
 
 #: Words of the columns that tables of patients have.
 _CLINICAL = re.compile(
-    r"(?:^|[._ ])(?:age|sex|gender|race|ethnicity|stage|grade|vital_?status|histolog\w*|diagnosis|diagnoses|tumou?r_?stage"
-    r"|survival\w*|os|pfs|dfs|dss|pfi|dfi|status|event|death|dead|censor\w*|followup|follow_?up|smok\w*|treatment\w*|therapy"
-    r"|subtype\w*|sample_?type|bmi|t|n|m|recurrence|metastasis|is_female|days_to_\w+|ffpe|is_ffpe|class)(?:$|[._ ])",
+    r"(?:^|[._ ])(?:age|sex|gender|race|ethnicity|stage|grade|vital_?status|histolog\w*|diagnosis|diagnoses"
+    r"|tumou?r_?stage|survival\w*|os|pfs|dfs|dss|pfi|dfi|status|event|death|dead|censor\w*|followup|follow_?up|smok\w*"
+    r"|treatment\w*|therapy|subtype\w*|sample_?type|bmi|t|n|m|recurrence|metastasis|is_female|days_to_\w+|ffpe"
+    r"|is_ffpe|class)(?:$|[._ ])",
     re.IGNORECASE,
 )
 #: Columns that name a patient or sample, the likeliest first.
 _ID = re.compile(
-    r"^(?:_?patient|patient[_. ]?id|case[_. ]?id|cases\.submitter_id|submitter_id|bcr_patient_barcode|bcr_sample_barcode"
-    r"|sample|sample[_. ]?id|sampleid|subject|subject[_. ]?id|participant\w*|case|donor\w*|id|barcode|cell_?line\w*|slide_?id)$",
+    r"^(?:_?patient|patient[_. ]?id|case[_. ]?id|cases\.submitter_id|submitter_id|bcr_patient_barcode"
+    r"|bcr_sample_barcode|sample|sample[_. ]?id|sampleid|subject|subject[_. ]?id|participant\w*|case|donor\w*|id"
+    r"|barcode|cell_?line\w*|slide_?id)$",
     re.IGNORECASE,
 )
 
@@ -133,7 +135,8 @@ def _id_columns(grid: Grid, header: list[str], head: Head) -> list[str]:
     taken = set(grid.features)
     again = []
     for i, name in enumerate(header[:50]):
-        if i != grid.id and name and name not in taken and head.layout.is_text(i):
-            if profile_ids([row[i] for row in head.layout.rows if i < len(row)])[0] is not None:
-                again.append(name)
+        if i == grid.id or not name or name in taken or not head.layout.is_text(i):
+            continue
+        if profile_ids([row[i] for row in head.layout.rows if i < len(row)])[0] is not None:
+            again.append(name)
     return again

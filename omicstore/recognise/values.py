@@ -40,8 +40,8 @@ class Stats:
     whole_unlogged
         Whether 2^x - 1 is a whole number for all.
     floor
-        The least value, as the file writes it, where a gap of a million times lies between it and the next: a token
-        for missing values.
+        The least value, where it comes again and again and lies ten thousand times under the next: a token for missing
+        values.
     """
 
     n: int
@@ -105,7 +105,8 @@ def _floor(found: NDArray[np.float64]) -> float | None:
     if not 0 < low < 1e-6:
         return None
     rest = found[found > low * 2]
-    return low if rest.size and float(rest.min()) > low * 1e6 else None
+    # A smallest measurement is there once; a token for missing values comes again and again.
+    return low if rest.size and float(rest.min()) > low * 1e4 and (found == low).sum() > 2 else None
 
 
 def _over_features(values: NDArray[np.float64], of: object) -> float | None:

@@ -1,0 +1,215 @@
+"""The study section to start from, with comments at what is unsure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from omicstore.formats import FORMATS
+from omicstore.paths import relative
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from omicstore.recognise.finding import Finding
+
+__all__ = ["Section", "make_section", "section_text"]
+
+#: Keys of a source in the order in which a person reads them.
+_ORDER = ("path", "format", "modality", "cohort", "unit", "platform", "orientation")
+
+#: What samples are where their ids say it: T and N, cell lines.
+_PAIRED = r"^(?P<patient>.+)[_.-](?P<type>[TN])$"
+_TISSUE = r"_(.+)$"
+
+_COMMENT = "  # ? "
+
+
+@dataclass(slots=True)
+class Section:
+    """A study section.
+
+    Attributes
+    ----------
+    body
+        The mapping, as `omicstore.sources.load_study` reads it.
+    doubts
+        For each source and each kind of reference, by position, the keys that are guesses and what would settle them.
+    left_out
+        Sources that cannot be in one study with the others, and why.
+    """
+
+    body: dict[str, Any]
+    doubts: list[dict[str, str]] = field(default_factory=list)
+    sample_doubt: str = ""
+    left_out: list[tuple[Finding, str]] = field(default_factory=list)
+
+
+def make_section(findings: Sequence[Finding], root: Path) -> Section | None:
+    """Make a study section of what was found; None if no source is among it.
+
+    Parameters
+    ----------
+    findings
+        From `omicstore.recognise.survey`.
+    root
+        The folder that its paths are to be relative to.
+    """
+    sources = [f for f in findings if f.kind == "source" and (f.modality or f.parts or not _is_matrix(f))]
+    if not sources:
+        return None
+    rule, members, doubt = _samples(sources)
+    section = Section({}, sample_doubt=doubt)
+    kept = []
+    for source in sources:
+        if id(source) in members:
+            kept.append(source)
+        else:
+            section.left_out.append((source, "its samples have ids of another kind, which need a study of their own"))
+    kept.sort(key=_order)
+    section.body["dataset"] = _dataset(kept)
+    section.body["cohorts"] = sorted({f.cohort for f in kept if f.cohort}) or ["COHORT"]
+    if refs := _references(findings, root):
+        section.body["references"] = refs
+    entries = []
+    for finding in kept:
+        for entry, doubts in _entries(finding, root):
+            entries.append(entry)
+            section.doubts.append(doubts)
+    section.body["sources"] = entries
+    if rule is not None:
+        section.body["samples"] = rule | {"cohort": section.body["cohorts"][0]}
+    return section
+
+
+def _is_matrix(found: Finding) -> bool:
+    return FORMATS[found.format or ""].kind == "matrix"
+
+
+def _order(found: Finding) -> tuple[str, bool, str]:
+    """Cohort by cohort, measurements before tables; tables of all cohorts last."""
+    return found.cohort or "~", FORMATS[found.format or ""].kind == "table", str(found.path)
+
+
+def _dataset(sources: Sequence[Finding]) -> str:
+    if any((f.profiles or "").startswith("tcga") or f.format == "tcga-cdr" for f in sources):
+        return "tcga"
+    return (sources[0].cohort or "study").lower()
+
+
+def _entries(found: Finding, root: Path) -> list[tuple[dict[str, Any], dict[str, str]]]:
+    """Return the entry of a source in the study file, with its doubts."""
+    form = FORMATS[found.format or ""]
+    entry: dict[str, Any] = {"path": relative(found.path.resolve(), root.resolve()), "format": found.format}
+    if form.kind in ("matrix", "report", "patches"):
+        entry["modality"] = found.modality
+    if found.cohort is not None:
+        entry["cohort"] = found.cohort
+    if form.kind == "matrix":
+        entry["unit"] = found.unit or "UNIT"
+    # Where ids do not tell the reader which way round the matrix is, the study file has to.
+    if form.name == "matrix" and not (found.profiles or "").startswith("tcga"):
+        entry["orientation"] = found.orientation
+    entry |= found.keys
+    ordered = {key: entry[key] for key in _ORDER if key in entry} | entry
+    return [(ordered, dict(found.unsure))]
+
+
+def _references(findings: Sequence[Finding], root: Path) -> dict[str, Any]:
+    """Return the references section: one of each kind, the last by name (the newest release), but all probe tables."""
+    refs: dict[str, Any] = {}
+    for found in sorted((f for f in findings if f.kind == "reference"), key=lambda f: str(f.path)):
+        entry = {"path": relative(found.path.resolve(), root.resolve()), "format": found.format, **found.keys}
+        kind = found.reference or ""
+        if kind == "probes":
+            refs.setdefault(kind, []).append(entry)
+        else:
+            refs[kind] = entry
+    return {kind: refs[kind] for kind in ("genes", "symbols", "probes", "sites", "metabolites") if kind in refs}
+
+
+def _samples(sources: Sequence[Finding]) -> tuple[dict[str, Any] | None, set[int], str]:
+    """Return the rule for ids that are no barcodes, which sources it leaves in, and what is unsure of it."""
+    kinds: dict[str, list[Finding]] = {}
+    neutral = []
+    for found in sources:
+        family = _family(found)
+        if family is None:
+            neutral.append(found)
+        else:
+            kinds.setdefault(family, []).append(found)
+    family = max(kinds, key=lambda name: len(kinds[name]), default="barcode")
+    members = {id(f) for f in [*neutral, *kinds.get(family, [])]}
+    if family == "barcode":
+        return None, members, ""
+    if family == "paired":
+        rule = {"from": "column", "pattern": _PAIRED, "types": {"T": "primary", "N": "normal"}}
+        return rule, members, "T is taken for tumour and N for normal, at the end of each id"
+    if family == "cell lines":
+        rule = {"from": "id", "patient": "id", "sample_type": "cell_line"}
+        if any(f.profiles == "ccle" for f in kinds[family]):
+            rule["tissue"] = {"from": "id", "pattern": _TISSUE}
+        return rule, members, ""
+    rule = {"from": "id", "patient": "id", "sample_type": "primary"}
+    return rule, members, "each id is taken for a patient of its own, and each sample for a primary tumour"
+
+
+def _family(found: Finding) -> str | None:
+    kind = found.profiles or ""
+    if kind.startswith("tcga") or found.format in _BARCODED:
+        return "barcode"
+    if kind in ("ccle", "depmap"):
+        return "cell lines"
+    if kind == "paired":
+        return "paired"
+    if kind == "cptac" or FORMATS[found.format or ""].folder:
+        return None
+    return "free"
+
+
+_BARCODED = frozenset(
+    {"tcga-cdr", "mcat-table", "xena-clinical", "xena-survival", "reports", "maf", "gdc-clinical"}
+) | {name for name in FORMATS if name.startswith("firehose")}
+
+
+def section_text(section: Section) -> str:
+    """Return the section as YAML, one source after the other, with a comment at each guess.
+
+    It reads back with `omicstore.sources.load_study`.
+    """
+    lines = ["study:"]
+    body = section.body
+    lines += [f"  {key}: {_flow(body[key])}" for key in ("dataset", "cohorts")]
+    if "references" in body:
+        lines.append("  references:")
+        for kind, entries in body["references"].items():
+            if isinstance(entries, list):
+                lines.append(f"    {kind}:")
+                lines += [f"      - {_flow(entry)}" for entry in entries]
+            else:
+                lines.append(f"    {kind}: {_flow(entries)}")
+    lines.append("  sources:")
+    for entry, doubts in zip(body["sources"], section.doubts, strict=True):
+        mark = "-"
+        for key, value in entry.items():
+            doubt = doubts.get(key, "")
+            lines.append(f"    {mark} {key}: {_flow(value)}" + (_COMMENT + doubt.partition(";")[0] if doubt else ""))
+            mark = " "
+        lines += [f"      {_COMMENT.strip()} {key}: {doubt}" for key, doubt in doubts.items() if key not in entry]
+    if "samples" in body:
+        doubt = _COMMENT + section.sample_doubt if section.sample_doubt else ""
+        lines.append(f"  samples:{doubt}")
+        lines += [f"    {key}: {_flow(value)}" for key, value in body["samples"].items()]
+    for found, why in section.left_out:
+        lines.append(f"  # left out: {found.path}: {why}")
+    return "\n".join(lines) + "\n"
+
+
+def _flow(value: Any) -> str:
+    """Return a value as YAML on one line."""
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6, allow_unicode=True)
+    return re.sub(r"\n\.\.\.\n$", "", text).strip()
