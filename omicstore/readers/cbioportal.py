@@ -76,7 +76,7 @@ def read(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
         return read_clinical(source, study)
     profile = _named(study, source.part or "")
     people = listed_samples(study)
-    if profile.modality == "mut":
+    if profile.kind == "MUTATION_EXTENDED":
         return [read_mutations(source, study, profile, people)]
     return [read_matrix(source, profile, people)]
 
@@ -85,7 +85,7 @@ def profile_ids(source: Source) -> list[str]:
     """Return the samples of a profile."""
     study = read_study(source.path)
     profile, people = _named(study, source.part or ""), listed_samples(study)
-    return looked_at(study, profile, people)[0] if profile.modality == "mut" else matrix_ids(profile, people)
+    return looked_at(study, profile, people)[0] if profile.kind == "MUTATION_EXTENDED" else matrix_ids(profile, people)
 
 
 def people(source: Source) -> pl.DataFrame:

@@ -229,7 +229,10 @@ def _modality(profile: Profile) -> tuple[str | None, str]:
 def _generic(profile: Profile) -> tuple[str | None, str]:
     what = profile.fields.get("generic_assay_type", "")
     words = " ".join((what, profile.id, profile.fields.get("profile_name", ""))).lower()
-    modality = "metab" if "metabol" in words else "meth" if "methylation" in words else None
+    told = {"metabol": "metab", "methylation": "meth", "mirna": "mirna"}
+    modality = next((name for word, name in told.items() if word in words), None)
+    if "mutated" in words and profile.datatype == "BINARY":
+        return "mut", ""
     if "phospho" in words or "protein" in words:
         modality = "prot"
     if modality is None:

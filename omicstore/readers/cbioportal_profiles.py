@@ -67,6 +67,8 @@ def read_matrix(source: Source, profile: Profile, people: pl.DataFrame) -> RawTa
         frame = read_texts(layout, [*about, *samples])
         info = frame.select(pl.col(str(i)).alias(layout.header[i]) for i in about)
         cells = frame.select(pl.col(str(i)) for i in samples)
+        if profile.datatype == "BINARY":
+            cells = cells.with_columns(pl.all().replace({"true": "1", "yes": "1", "false": "0", "no": "0"}))
         raw.decimals = decimals_of(c for row in cells.head(20).iter_rows() for c in row if c)
         values = np.ascontiguousarray(to_float(layout, _limits(cells, raw), source.missing).to_numpy().T, np.float32)
     raw.rows_in = info.height
