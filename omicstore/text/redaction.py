@@ -1,0 +1,200 @@
+"""Taking out of a report what gives a label away, with a record from which the report can be put together again."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from omicstore.text.vocabulary import TOKEN, label_rules, task_rules, unknown_task, word_rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from omicstore.text.vocabulary import Rule
+
+__all__ = ["TOKEN", "Redacted", "Redaction", "Vocabulary", "record", "redact", "redacted_tasks", "restore"]
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """What was taken out: where it began and ended in the original text, what it was, and the rule that found it."""
+
+    start: int
+    end: int
+    what: str
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """A text without the words of a vocabulary, and what was taken out, in order."""
+
+    text: str
+    redactions: tuple[Redaction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The rules for one or several tasks.
+
+    Attributes
+    ----------
+    tasks
+        The tasks that a text is free of once it is redacted, sorted.
+    rules
+        What finds their words.
+    """
+
+    tasks: tuple[str, ...]
+    rules: tuple[Rule, ...]
+
+    @classmethod
+    def of(
+        cls, tasks: Iterable[str], words: Iterable[str] = (), labels: Mapping[str, Sequence[str]] | None = None
+    ) -> Vocabulary:
+        """Collect the words of tasks.
+
+        Parameters
+        ----------
+        tasks
+            Names of `omicstore.text.vocabulary.TASKS`, or tasks that the study has labels for.
+        words
+            Further words, and regular expressions between slashes.
+        labels
+            Task to the labels that the study has for it; they and their synonyms are redacted too.
+
+        Raises
+        ------
+        UnknownNameError
+            If a task is neither; names the nearest ones.
+        StudyError
+            If a word is no word and no regular expression.
+
+        Examples
+        --------
+        >>> Vocabulary.of(["subtype"], labels={"subtype": ["CCRCC", "PRCC"]}).tasks
+        ('subtype',)
+        """
+        labels = labels or {}
+        rules: dict[str, Rule] = {}
+        for task in tasks:
+            known = task_rules(task)
+            if known is None and task not in labels:
+                raise unknown_task(task, sorted(labels))
+            for rule in (*(known or ()), *label_rules(list(labels.get(task, ())))):
+                rules.setdefault(rule.name, rule)
+        for word in words:
+            rules.setdefault(word, word_rule(word))
+        return cls(tuple(sorted(set(tasks))), tuple(rules.values()))
+
+
+def redact(text: str, vocabulary: Vocabulary) -> Redacted:
+    """Replace every match of a vocabulary by `TOKEN`.
+
+    Where matches overlap, the longest counts, then the first. Afterwards no rule matches the text: where taking one
+    match out makes another, that is taken out too.
+
+    Examples
+    --------
+    >>> found = redact("Clear cell carcinoma.", Vocabulary.of(["kidney_subtype"]))
+    >>> found.text, found.redactions[0].what
+    ('[REDACTED] carcinoma.', 'Clear cell')
+    """
+    spans: list[tuple[int, int, str]] = []
+    now = text
+    while found := _longest(now, vocabulary):
+        spans = _merged(spans, found)
+        now = _replaced(text, spans)
+    return Redacted(now, tuple(Redaction(start, end, text[start:end], rule) for start, end, rule in spans))
+
+
+def restore(redacted: Redacted) -> str:
+    """Return the original text.
+
+    Examples
+    --------
+    >>> restore(redact("a papillary tumor", Vocabulary.of(["kidney_subtype"])))
+    'a papillary tumor'
+    """
+    pieces, at, shift = [], 0, 0
+    for redaction in redacted.redactions:
+        start = redaction.start + shift
+        pieces += [redacted.text[at:start], redaction.what]
+        at = start + len(TOKEN)
+        shift += len(TOKEN) - len(redaction.what)
+    return "".join([*pieces, redacted.text[at:]])
+
+
+def record(redacted: Redacted, vocabulary: Vocabulary) -> str:
+    """Return the record that the store keeps beside a text, as canonical JSON.
+
+    It has ``tasks``, ``counts`` by rule, and ``spans``: start, end, what and rule of each redaction.
+    """
+    body = {
+        "tasks": list(vocabulary.tasks),
+        "counts": dict(Counter(r.rule for r in redacted.redactions)),
+        "spans": [[r.start, r.end, r.what, r.rule] for r in redacted.redactions],
+    }
+    return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+
+def redacted_tasks(record: str | None) -> frozenset[str]:
+    """Return the tasks of a record, none where there is no record.
+
+    Examples
+    --------
+    >>> sorted(redacted_tasks('{"counts":{},"spans":[],"tasks":["pam50"]}'))
+    ['pam50']
+    """
+    return frozenset(json.loads(record)["tasks"]) if record else frozenset()
+
+
+def _longest(text: str, vocabulary: Vocabulary) -> list[tuple[int, int, str]]:
+    """Return the matches in a text, none overlapping another, in order."""
+    found = [
+        (match.start(), match.end(), rule.name)
+        for rule in vocabulary.rules
+        for match in rule.pattern.finditer(text)
+        if match.end() > match.start()
+    ]
+    taken: list[tuple[int, int, str]] = []
+    for start, end, name in sorted(found, key=lambda m: (m[0] - m[1], m[0], m[2])):
+        if all(end <= other[0] or start >= other[1] for other in taken):
+            taken.append((start, end, name))
+    return sorted(taken)
+
+
+def _merged(spans: list[tuple[int, int, str]], found: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Add matches of the text with tokens to the spans of the original; one that takes in a token takes in its span."""
+    if not spans:
+        return found
+    grown = list(spans)
+    for start, end, name in found:
+        first, last = _original(start, spans, at_end=False), _original(end, spans, at_end=True)
+        inside = [s for s in grown if s[0] < last and s[1] > first]
+        grown = [s for s in grown if s not in inside]
+        grown.append((min([first, *(s[0] for s in inside)]), max([last, *(s[1] for s in inside)]), name))
+    return sorted(grown)
+
+
+def _original(position: int, spans: list[tuple[int, int, str]], *, at_end: bool) -> int:
+    """Return where a position of the text with tokens was in the original."""
+    shift = 0
+    for start, end, _ in spans:
+        token = start + shift
+        if position <= token:
+            break
+        if position < token + len(TOKEN):
+            return end if at_end else start
+        shift += len(TOKEN) - (end - start)
+    return position - shift
+
+
+def _replaced(text: str, spans: list[tuple[int, int, str]]) -> str:
+    pieces, at = [], 0
+    for start, end, _ in spans:
+        pieces += [text[at:start], TOKEN]
+        at = end
+    return "".join([*pieces, text[at:]])

@@ -1,0 +1,74 @@
+"""The words that pathology reports have for the labels of common tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["TERMS", "Terms"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Terms of one task.
+
+    Attributes
+    ----------
+    task
+        The task.
+    labels
+        What tables of labels call it, in small letters and without blanks and signs; empty for what concerns no one
+        label.
+    terms
+        What reports call it: words, ``*`` for any ending of the last one, or a regular expression between slashes.
+    """
+
+    task: str
+    labels: frozenset[str]
+    terms: tuple[str, ...]
+
+
+#: Task | labels | terms. Regular expressions heed no case but where they say so.
+_TABLE = r"""
+breast_histology | idc ductal invasiveductalcarcinoma infiltratingductalcarcinoma | duct* ; IDC ; DCIS ; NST ; NOS type
+breast_histology | idc | no special type
+breast_histology | ilc lobular invasivelobularcarcinoma infiltratinglobularcarcinoma | lobul* ; lobular ; ILC ; LCIS
+breast_histology | ilc | signet ring* ; indian file* ; single file*
+breast_histology | mdlc mixed | mixed ductal* ; mixed type
+colorectal_site | coad colon colonadenocarcinoma | colon* ; COAD ; sigmoid* ; cecum* ; cecal* ; caecum* ; caecal*
+colorectal_site | coad | hepatic flexure* ; splenic flexure* ; ileocecal* ; appendix ; appendic*
+colorectal_site | read rectum rectaladenocarcinoma | rect* ; READ ; anal* ; anus ; low anterior* ; mesorect*
+kidney_subtype | kirc ccrcc clearcell clearcellrenalcellcarcinoma | clear cell* ; ccRCC ; KIRC ; conventional type
+kidney_subtype | kirc | conventional renal cell* ; /conventional\s*\(?\s*clear(?:[\s-]*cell\w*\)?)?/ ; hypernephroma*
+kidney_subtype | kirp prcc papillary papillaryrenalcellcarcinoma | papillar* ; pRCC ; KIRP ; chromophil*
+kidney_subtype | kich chrcc chromophobe | chromophob* ; chRCC ; KICH ; oncocyt*
+lung_subtype | luad adenocarcinoma lungadenocarcinoma | adenocarcinoma* ; adeno* ; LUAD ; lepidic* ; acinar* ; BAC
+lung_subtype | luad | bronchioloalveolar* ; bronchiolo alveolar* ; micropapillar*
+lung_subtype | lusc squamous squamouscellcarcinoma lungsquamouscellcarcinoma | squamous* ; LUSC ; SCC ; keratin*
+lung_subtype | lusc | epidermoid*
+pam50 | luma lumb luminala luminalb luminal brcaluma brcalumb | luminal* ; LumA ; LumB
+pam50 | basal basallike brcabasal | basal like* ; basal type* ; basaloid* ; triple negative* ; TNBC
+pam50 | her2 her2enriched brcaher2 | HER 2 neu* ; HER2* ; ERBB2 ; c erbB 2 ; cerbB2 ; herceptest* ; herceptin*
+pam50 | normal normallike brcanormal | normal like*
+pam50 | | PAM 50 ; estrogen receptor* ; oestrogen receptor* ; progesterone receptor* ; hormone receptor* ; Ki 67 ; MIB 1
+pam50 | | /(?:ER|PR)\s*[:(=/+-]+\s*(?:PR|pos\w*|neg\w*|\d+\s*%|[+-])?/ ; trastuzumab*
+stage | | stage ; stages ; staging ; AJCC ; UICC ; TNM ; Dukes* ; Astler Coller ; FIGO ; Jewett* ; metasta*
+stage | | /stage\s*(?:grouping|group|is)?\s*[:=.]?\s*(?:I{1,3}|[l1]{1,3}|IV|[0-4])\s?[ABC]?[1-3]?(?![A-Za-z0-9])/
+stage | | /(?-i:(?:[yra]?(?:p[Tt]|cT)\s?|T)(?:[0-4][a-d]?|is|[Xx]|a)(?![A-Za-z0-9]))/
+stage | | /(?-i:(?:[yra]?(?:p[Nn]|cN)\s?[0-3oOxX]|N[0-3Xx])[a-c]?(?![A-Za-z0-9]))/
+stage | | /(?-i:(?:[yra]?(?:p[Mm]|cM)\s?[01oOxX]|M[01Xx])[a-c]?(?![A-Za-z0-9]))/
+stage | | /(?-i:(?:[yra]?p?T(?:[0-4][a-d]?|is|[Xx]))\s?(?:N[0-3oOXx][a-c]?)\s?(?:M[01oOXx])?)/
+grade | | grade ; grades ; graded ; grading ; Fuhrman* ; Gleason* ; Nottingham* ; Bloom Richardson* ; anaplas*
+grade | | low grade ; high grade ; intermediate grade ; /G[\s:]?[1-4](?![A-Za-z0-9])/
+grade | | /(?:well|moderately|poorly|un|de)[\s-]*(?:to[\s-]*(?:moderately|poorly)[\s-]*)?differentiated/
+grade | | /(?:(?:fuhrman|nuclear|histologic(?:al)?|WHO|tumou?r|overall)['s,:]*\s*)*grade\s*[:=.(]*\s*(?:I{1,3}|[l1]{1,3}|IV|[0-4])(?:\s*(?:\/|of|-|to)\s*(?:I{1,3}V?|[l1]{1,3}V?|[0-4]))?(?![A-Za-z0-9])/
+survival | | decease* ; died ; dead ; death* ; expired ; autops* ; post mortem ; surviv* ; alive ; recurren* ; progress*
+survival | | prognos* ; follow up* ; hospice* ; palliat*
+"""  # noqa: E501
+
+
+def _read(line: str) -> Terms:
+    task, labels, terms = (part.strip() for part in line.split("|", 2))
+    return Terms(task, frozenset(labels.split()), tuple(term.strip() for term in terms.split(" ; ")))
+
+
+TERMS: tuple[Terms, ...] = tuple(_read(line) for line in _TABLE.strip().splitlines())

@@ -1,0 +1,136 @@
+"""The words by which a report gives a label away, by task (leak L9)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from omicstore.errors import StudyError, UnknownNameError
+from omicstore.text.terms import TERMS
+
+__all__ = ["TASKS", "TOKEN", "Rule", "label_rules", "pattern_rule", "task_rules", "unknown_task", "word_rule"]
+
+#: What stands in a text where words were taken out.
+TOKEN = "[REDACTED]"  # noqa: S105
+
+#: Letters that optical character recognition takes for one another.
+_LOOK_ALIKE = {"i": "[il1|!]", "l": "[il1|!]", "o": "[o0]", "s": "[s5]", "m": "(?:m|rn)", "e": "[ec]"}
+#: What may stand between two words of a term, and inside a long word that was broken over two lines.
+_BETWEEN, _BROKEN = r"[\s\-\u2010-\u2015_/.,]*", r"(?:\xad|-\s*)?"
+_LONG = 6
+#: A label so short would be found everywhere.
+_SHORTEST_LABEL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing to redact: its name, as it is told in the record, and the pattern that finds it."""
+
+    name: str
+    pattern: re.Pattern[str]
+
+
+#: The tasks that need no table of labels, sorted.
+TASKS: tuple[str, ...] = tuple(sorted({entry.task for entry in TERMS}))
+
+
+def task_rules(task: str) -> list[Rule] | None:
+    """Return the rules of a task of `TASKS`, or None if it is none.
+
+    Examples
+    --------
+    >>> [rule.name for rule in task_rules("kidney_subtype")][:3]
+    ['clear cell*', 'ccRCC', 'KIRC']
+    """
+    found = [_rule(term) for entry in TERMS if entry.task == task.casefold() for term in entry.terms]
+    return found or None
+
+
+def label_rules(labels: list[str]) -> list[Rule]:
+    """Return the rules for a study's own labels: the labels themselves, and what reports call such things.
+
+    One label of a known task brings all of that task's terms, since in a choice of two each names the other.
+
+    Examples
+    --------
+    >>> names = [rule.name for rule in label_rules(["CCRCC", "PRCC"])]
+    >>> "papillar*" in names, "chromophob*" in names, "CCRCC" in names
+    (True, True, True)
+    """
+    found: dict[str, Rule] = {}
+    for label in sorted(set(labels)):
+        folded = re.sub(r"[^a-z0-9]", "", label.casefold())
+        if len(folded) >= _SHORTEST_LABEL and not folded.isdigit():
+            found[label] = _rule(label)
+        for task in sorted({entry.task for entry in TERMS if folded in entry.labels} | _told(folded)):
+            found |= {rule.name: rule for rule in task_rules(task) or ()}
+    return list(found.values())
+
+
+def _told(folded: str) -> set[str]:
+    """Return the task that a label names by its form: a stage or a grade."""
+    if re.fullmatch(r"stage.*|i{1,3}[abc]?|iv[abc]?|p?[tnm][0-4x][a-d]?", folded):
+        return {"stage"}
+    return {"grade"} if re.fullmatch(r"grade.*|g[1-4x]|(?:high|low)(?:grade)?", folded) else set()
+
+
+def word_rule(word: str) -> Rule:
+    r"""Return the rule for a word or several, with ``*`` for any ending, or for a regular expression between slashes.
+
+    Case, hyphens, broken lines and letters that look alike do not matter.
+
+    Raises
+    ------
+    StudyError
+        If it is empty, no regular expression, or would find the token that stands for what was taken out.
+
+    Examples
+    --------
+    >>> bool(word_rule("clear cell*").pattern.search("a CLEAR-\ncelled tumor"))
+    True
+    >>> bool(word_rule("duct").pattern.search("product"))
+    False
+    """
+    rule = _rule(word.strip())
+    if rule.pattern.search(""):
+        raise StudyError(f"{word!r} is to be redacted and finds nothing or everything", expected="a word, or /pattern/")
+    if rule.pattern.search(TOKEN):
+        raise StudyError(f"{word!r} is to be redacted and finds {TOKEN}, which stands for what is taken out")
+    return rule
+
+
+def pattern_rule(name: str, pattern: str) -> Rule:
+    """Return the rule for a regular expression, which begins and ends at the border of a word.
+
+    Raises
+    ------
+    StudyError
+        If it is none.
+    """
+    try:
+        return Rule(name, re.compile(rf"(?<![A-Za-z0-9])(?:{pattern})", re.IGNORECASE))
+    except re.error as error:
+        raise StudyError(f"{name} is no regular expression: {error}", expected="words, or /pattern/") from None
+
+
+def unknown_task(task: str, labels: list[str]) -> UnknownNameError:
+    """Return the error for a task that is neither known nor the study's."""
+    return UnknownNameError("task to redact", task, [*TASKS, *labels])
+
+
+def _rule(term: str) -> Rule:
+    if len(term) > 2 and term.startswith("/") and term.endswith("/"):
+        return pattern_rule(term, term[1:-1])
+    open_end = term.endswith("*")
+    # An abbreviation or a short word misread is another word.
+    words = [_word(word, exact=len(term) < _LONG) for word in re.split(r"[\s\-_/]+", term.rstrip("*")) if word]
+    end = r"\w*" if open_end else "(?:s|'s)?"
+    body = _BETWEEN.join(words) if words else r"(?!)"
+    return pattern_rule(term, rf"{body}{end}(?![A-Za-z0-9])")
+
+
+def _word(word: str, *, exact: bool) -> str:
+    if exact or word.isupper():
+        return "".join(re.escape(sign) for sign in word)
+    between = _BROKEN if len(word) >= _LONG else ""
+    return between.join(_LOOK_ALIKE.get(sign, re.escape(sign)) for sign in word.casefold())
