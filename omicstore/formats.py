@@ -143,6 +143,9 @@ FORMATS: dict[str, Format] = {
         Format("h5mu", f"{_R}.h5mu:read", "a MuData of scverse", "several"),
         Format("parquet", f"{_R}.arrow:read_columns", "a matrix in Parquet"),
         Format("arrow", f"{_R}.arrow:read_columns", "a matrix in Arrow IPC (Feather)"),
+        Format(
+            "linkedomics", f"{_R}.linkedomics:read", "files of LinkedOmics", "several", folder=True, outcomes="perhaps"
+        ),
         Format("tcga-cdr", f"{_R}.tcga_cdr:read_outcomes", "outcomes of TCGA (Liu 2018)", "table", outcomes="yes"),
         Format("reports", f"{_R}.reports:read_reports", "a table of pathology reports", "report", "report"),
         Format(

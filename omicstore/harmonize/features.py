@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -13,7 +13,7 @@ from omicstore.harmonize.antibodies import antibodies
 from omicstore.harmonize.axis import Axis, make_axis
 from omicstore.harmonize.genes import ALIAS, PREVIOUS, GeneResolver
 from omicstore.harmonize.metabolites import metabolites
-from omicstore.harmonize.probes import GROUPS, SNP_PREFIX, is_probe, platform_name
+from omicstore.harmonize.probes import GROUPS, SNP_PREFIX, SUFFIX, is_probe, platform_name
 from omicstore.identifiers import is_ensembl_gene
 from omicstore.readers.table import Drops
 from omicstore.schema import FEATURES
@@ -226,10 +226,11 @@ def _measuring(names: Sequence[str], reference: ProbeReference, masked: frozense
         column=pl.int_range(pl.len(), dtype=pl.Int64)
     )
     probes = _dropping(probes, ~pl.col("probe_id").str.starts_with(SNP_PREFIX), "SNP probe", drops)
+    probes = probes.with_columns(plain=pl.col("probe_id").str.replace(SUFFIX, ""))
     if masked:
-        probes = _dropping(probes, ~pl.col("probe_id").is_in(sorted(masked)), "masked probe", drops)
-    annotation = reference.frame.with_columns(annotated=pl.lit(1))
-    return probes.join(annotation, on="probe_id", how="left", maintain_order="left")
+        probes = _dropping(probes, ~pl.col("plain").is_in(sorted(masked)), "masked probe", drops)
+    annotation = reference.frame.rename({"probe_id": "plain"}).with_columns(annotated=pl.lit(1))
+    return probes.join(annotation, on="plain", how="left", maintain_order="left").drop("plain")
 
 
 def _dropping(frame: pl.DataFrame, keep: pl.Expr | pl.Series, reason: str, drops: Drops) -> pl.DataFrame:
@@ -264,8 +265,11 @@ def _resolved(asked: pl.DataFrame, genes: GeneResolver) -> pl.DataFrame:
 
 
 def antibody_axis(raw: RawTable, refs: References) -> Found:
-    """Name the antibodies of a protein array."""
-    found = antibodies(raw.features, refs.symbols)
+    """Name the antibodies of a protein array, or proteins; the genes are what the file says, else told by the name."""
+    told: dict[str, str | None] = {}
+    if raw.feature_info is not None and "symbol" in raw.feature_info.columns:
+        told = dict(raw.feature_info.select("raw_feature", "symbol").iter_rows())
+    found = [replace(a, symbols=told.get(a.source_name) or a.symbols) for a in antibodies(raw.features, refs.symbols)]
     unknown = [a.source_name for a in found if a.symbols is None]
     warnings = [f"{len(unknown)} antibodies have no known gene, e.g. {', '.join(unknown[:3])}"] if unknown else []
     rows = [(a.feature_id, a.symbols, a.source_name, a.quality, a.suffix) for a in found]

@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from omicstore.readers.delimited import Layout
     from omicstore.sources import Sampling, Source
 
-__all__ = ["read_layout", "read_table"]
+__all__ = ["read_layout", "read_table", "tables_of"]
 
 #: Canonical column to what a table may call it, in lower case, the preferred one first.
 CLINICAL: dict[str, tuple[str, ...]] = {
     "sex": ("sex", "gender"),
-    "age_years": ("age_years", "age", "age_at_initial_pathologic_diagnosis", "age_at_diagnosis", "age_at_index"),
+    "age_years": (
+        "age_years",
+        "age",
+        "age_at_initial_pathologic_diagnosis",
+        "age_at_diagnosis",
+        "age_at_index",
+        "years_to_birth",
+    ),
     "race": ("race",),
     "ethnicity": ("ethnicity",),
     "stage": ("stage", "ajcc_pathologic_stage", "ajcc_pathologic_tumor_stage", "pathologic_stage", "tumor_stage"),
@@ -47,7 +54,13 @@ def read_table(source: Source, sampling: Sampling | None = None) -> list[RawTabl
 def read_layout(source: Source, layout: Layout) -> list[RawTable]:
     """Read a clinical table whose first lines are known."""
     table = TextTable.read(layout, None, source.missing)
-    at = layout.header[layout.index(source.id)] if source.id is not None else layout.header[0]
+    return tables_of(
+        source, table, layout.header[layout.index(source.id)] if source.id is not None else layout.header[0]
+    )
+
+
+def tables_of(source: Source, table: TextTable, at: str) -> list[RawTable]:
+    """Return what a table says whose column `at` holds the ids."""
     by_lower: dict[str, str] = {}
     for name in table.frame.columns:
         by_lower.setdefault(name.lower(), name)
@@ -62,7 +75,9 @@ def read_layout(source: Source, layout: Layout) -> list[RawTable]:
     extra = table.frame.select(n for n in rest if n not in dropped)
     clash = {n: f"{n} (source)" for n in extra.columns if n in frame.columns}
     frame = frame.hstack(extra.rename(clash)).filter(pl.col("raw_id").is_not_null())
-    clinical = RawTable("clinical", source, frame=frame, rows_in=table.frame.height, columns_in=len(layout.header))
+    clinical = RawTable(
+        "clinical", source, frame=frame, rows_in=table.frame.height, columns_in=len(table.layout.header)
+    )
     clinical.profile_info = fixation(table, [by_lower[n] for n in ("is_ffpe", "ffpe") if n in by_lower], pl.col(at))
     clinical.drops.add("row without an id", [], count=table.frame.height - frame.height)
     clinical.drops.add("dropped by the study file", sorted(dropped))
