@@ -15,6 +15,7 @@ from omicstore.scverse import extra
 from omicstore.store.catalog import profile_column
 from omicstore.store.clinical import clinical_table
 from omicstore.store.describe import has_modality
+from omicstore.store.patches import every_patch, iter_patches, of_encoder, slide_prototypes, slide_table
 from omicstore.store.query import LINEAR_UNITS
 from omicstore.store.values import read_values
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from omicstore.store.enforce import SplitRead
+    from omicstore.store.patches import SlidePrototypes
     from omicstore.store.query import Question
     from omicstore.store.reader import Store
 
@@ -219,6 +221,31 @@ class Cohort:
         columns = {name: values[i] for i, name in enumerate(self.features(modality)["feature_id"])}
         return pl.DataFrame({"sample_id": self.samples["sample_id"].filter(pl.Series(have))} | columns)
 
+    def slides(self) -> pl.DataFrame:
+        """One row per slide and encoder: slide_id, sample_id, patient_id, cohort, encoder, n_patches, path."""
+        have = has_modality(self._table, self._asked("patches"))
+        return slide_table(self.store, self._table.filter(have).select("cohort", "sample_id", "patient_id"))
+
+    def patches(self, slide_id: str, encoder: str | None = None) -> Iterator[pl.DataFrame]:
+        """Yield the patches of one of the `slides`, about a thousand at a time; the encoder where it has several."""
+        slides = self.slides()
+        if slide_id not in slides["slide_id"]:
+            raise UnknownNameError("slide of this query", slide_id, slides["slide_id"].to_list())
+        self._log()
+        slide = of_encoder(slides.filter(pl.col("slide_id") == slide_id), encoder)
+        return iter_patches(self.store, slide["path"][0])
+
+    def prototypes(self, k: int = 16, seed: int = 0, encoder: str | None = None) -> SlidePrototypes:
+        """Return `k` prototypes of each slide, each fitted on its own; see `omicstore.slides.prototypes`.
+
+        Raises
+        ------
+        UsageError
+            If there is no slide, or there are features of several encoders and none is named.
+        """
+        self._log()
+        return slide_prototypes(self.store, of_encoder(self.slides(), encoder), k, seed)
+
     def to_pandas(self, modality: str) -> pd.DataFrame:
         """Return the same as a data frame of pandas with sample_id as its index.
 
@@ -322,12 +349,7 @@ class Cohort:
                 return reports
             texts = reports.drop("sample_id")
             return ids.join(texts, on=["cohort", "patient_id"], how="inner", maintain_order="left_right").drop("cohort")
-        parts = [
-            self.store.read_table(path).join(ids.filter(pl.col("cohort") == cohort), on="sample_id", how="semi")
-            for cohort in ids["cohort"].unique().sort()
-            for path in self.store.patch_files(cohort)
-        ]
-        return pl.concat(parts) if parts else pl.DataFrame()
+        return every_patch(self.store, slide_table(self.store, ids))
 
     def _to_scale(self, values: NDArray[np.float32], modality: str) -> None:
         if self.question.scale == "linear":

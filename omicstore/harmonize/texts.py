@@ -80,8 +80,8 @@ def make_patches(raws: Raws, members: Members, notes: dict[int, Note]) -> tuple[
     Returns
     -------
     slides
-        slide_id, sample_id, patient_id, profile_id, path, encoder, n_patches, and table, the place in `raws` of its table;
-        sorted by slide_id.
+        slide_id, sample_id, patient_id, profile_id, path, encoder, n_patches, and table, the place of its table
+        in `raws`; sorted by slide_id.
     profiles
         In the columns of the store.
     """

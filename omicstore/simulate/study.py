@@ -105,7 +105,9 @@ def _write_cohort(folder: Path, assays: Assays, follow_up: FollowUp, scale: floa
         entries.append(_matrix_entry(cohort, modality, layout))
         aliquots[modality] = measured
     slides = write_slides(folder / "trident", assays).relative_to(folder.parent).as_posix()
-    entries.append({"path": slides, "format": "patches-h5", "modality": "patches", "cohort": design.name})
+    entries.append(
+        {"path": slides, "format": "patches-h5", "modality": "patches", "cohort": design.name, "exposure": "none"}
+    )
     write_reports(folder / "path_reports.csv.gz", assays.seed, people, assays.state, follow_up)
     entries.append(
         {

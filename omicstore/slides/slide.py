@@ -121,7 +121,7 @@ class Slide:
 
     @cached_property
     def corners(self) -> NDArray[np.int64]:
-        """The places, x and y in level 0, of the upper left corner of the tiles that are kept, (tiles, 2), row by row."""
+        """Upper left corners of the tiles that are kept, (tiles, 2): x and y in level 0, row by row."""
         xs = np.arange(0, self.width - self.side + 1, self.side)
         ys = np.arange(0, self.height - self.side + 1, self.side)
         # A tile's share of tissue is four look-ups in the running sum of the mask.

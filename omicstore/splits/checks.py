@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from omicstore.splits.exposure import pretrained
 from omicstore.splits.spec import CHECKS
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def leak_checks(
         _elsewhere(
             "L5", "enforced at read: a checkpoint's sidecar says on which part it was selected, and that has to be val"
         ),
-        _cohorts(rows),
+        _cohorts(rows, catalogue, spec),
         _aliases(rows, catalogue, edges),
         _near_duplicates(rows, catalogue, edges, spec),
         _proxies(catalogue, spec),
@@ -192,12 +193,34 @@ def _levels(rows: pl.DataFrame, catalogue: Catalogue) -> dict[str, str]:
     return found
 
 
-def _cohorts(rows: pl.DataFrame) -> CheckResult:
-    if rows["cohort"].n_unique() < 2:
-        return _elsewhere("L6", "one cohort is split")
+def _cohorts(rows: pl.DataFrame, catalogue: Catalogue, spec: SplitSpec) -> CheckResult:
+    """Look for patients of two cohorts in two parts, then for encoders that were pre-trained on who is split."""
+    cohorts = rows["cohort"].unique().sort().to_list()
     overlap = rows.group_by("patient_id").agg(n=pl.col("cohort").n_unique()).filter(pl.col("n") > 1)["patient_id"]
     failed = straddling(rows.filter(pl.col("patient_id").is_in(overlap.implode())), "patient_id")
-    return _result("L6", failed, "a patient of two cohorts is one patient", patients_of_two_cohorts=overlap.len())
+    one = "one cohort is split" if len(cohorts) < 2 else "a patient of two cohorts is one patient"
+    evidence = {} if len(cohorts) < 2 else {"patients_of_two_cohorts": overlap.len()}
+    encoders = pretrained(catalogue, cohorts, spec)
+    if failed or not encoders:
+        return _result("L6", failed, one, **evidence) if len(cohorts) > 1 else _elsewhere("L6", one)
+    evidence["pretrained_encoders"] = [e.to_json() for e in encoders]
+    exposed = sorted(
+        f"{e.exposure.encoder} ({e.modality} of {e.cohort}) was pre-trained on {', '.join(e.seen_here)}"
+        for e in encoders
+        if e.seen_here
+    )
+    if exposed:
+        why = (
+            "the encoder has seen the patients it is tested on, though not their labels, so its features may flatter a "
+            "result: compare it with an encoder that has not, or test on another programme"
+        )
+        return _result("L6", exposed, why, "warning", **evidence)
+    unknown = sorted({e.exposure.encoder for e in encoders if e.exposure.seen is None})
+    if unknown:
+        why = f"{one}; what {', '.join(unknown)} has seen in pre-training is unknown: say it in exposure of the source"
+        return CheckResult("L6", CHECKS["L6"], "pass" if len(cohorts) > 1 else "not_applicable", "error", why, evidence)
+    names = sorted({e.exposure.encoder for e in encoders})
+    return _result("L6", [], f"{one}; {', '.join(names)} has seen none of these patients in pre-training", **evidence)
 
 
 def _aliases(rows: pl.DataFrame, catalogue: Catalogue, edges: pl.DataFrame) -> CheckResult:

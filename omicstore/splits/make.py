@@ -9,6 +9,7 @@ import polars as pl
 from omicstore.splits.assign import assign, expand
 from omicstore.splits.catalogue import universe
 from omicstore.splits.checks import leak_checks
+from omicstore.splits.exposure import pretrained
 from omicstore.splits.folds import joined_rows, per_fold, refuse_unusable
 from omicstore.splits.identity import identity
 from omicstore.splits.manifest import FORMAT, Manifest
@@ -80,7 +81,7 @@ def split_catalogue(catalogue: Catalogue, spec: SplitSpec) -> Manifest:
         "per_fold": per_fold(rows, catalogue, spec.k),
         "exclusions": seen.exclusions.to_dicts(),
         "checks": {check.id: {k: v for k, v in check.to_json().items() if k != "id"} for check in checks},
-        "exposure": _exposure(catalogue, cohorts),
+        "exposure": _exposure(catalogue, cohorts, spec),
         "parents": [{"kind": "release", "id": catalogue.release}],
     }
     body["manifest_hash"] = body_hash(body)
@@ -137,7 +138,7 @@ def _blocks(seen: Universe, assigned: Assigned, spec: SplitSpec) -> dict[str, An
     }
 
 
-def _exposure(catalogue: Catalogue, cohorts: tuple[str, ...]) -> dict[str, Any]:
+def _exposure(catalogue: Catalogue, cohorts: tuple[str, ...], spec: SplitSpec) -> dict[str, Any]:
     own = catalogue.provenance.filter(pl.col("cohort").is_in(list(cohorts)) & pl.col("upstream_fit").is_not_null())
     fits = (
         own.select("cohort", "modality", "upstream_fit")
@@ -145,4 +146,5 @@ def _exposure(catalogue: Catalogue, cohorts: tuple[str, ...]) -> dict[str, Any]:
         .unique()
         .sort("cohort", "modality", "upstream_fit")
     )
-    return {"pretrained_encoders": [], "upstream_fit": [f"{m} of {c}: {fit}" for c, m, fit in fits.iter_rows()]}
+    encoders = [e.to_json() for e in pretrained(catalogue, cohorts, spec)]
+    return {"pretrained_encoders": encoders, "upstream_fit": [f"{m} of {c}: {fit}" for c, m, fit in fits.iter_rows()]}

@@ -27,7 +27,7 @@ CHECKS: dict[str, str] = {
     "L3": "tissue source sites on both sides",
     "L4": "transforms fitted on held-out rows",
     "L5": "the epoch or the model chosen on the reported part",
-    "L6": "overlapping cohorts",
+    "L6": "overlapping cohorts, and encoders pre-trained on them",
     "L7": "the same person under another name",
     "L8": "near-duplicate profiles of different patients on both sides",
     "L9": "labels called from the data that predicts them",
