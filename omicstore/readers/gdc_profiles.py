@@ -14,7 +14,8 @@ import polars as pl
 from omicstore.errors import SourceError
 from omicstore.progress import task
 from omicstore.readers.gdc_columns import Column, Form, check_sum, read_column
-from omicstore.readers.gdc_sheet import Named, Papers, is_paper, tie
+from omicstore.readers.gdc_papers import Papers, is_paper
+from omicstore.readers.gdc_tie import Named, listed_people, tie
 from omicstore.readers.matrix import selected
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import RawTable
@@ -37,6 +38,7 @@ __all__ = [
     "in_order",
     "named_files",
     "not_held",
+    "people",
     "read_profiles",
     "recognised",
     "refuse_repeats",
@@ -60,17 +62,13 @@ def files_of(source: Source, forms: Sequence[Form]) -> list[Path]:
     found = [p for p in below if any(form.names.search(p.name) for form in forms)]
     if found:
         return found
-    shown = f"; there are {len(below)} others, e.g. {below[0].name}" if below else ""
+    shown = f"; what is there is {', '.join(p.name for p in below[:3])}" if below else ""
     raise SourceError(
         source.path,
-        f"there is no file of {' or '.join(dict.fromkeys(form.title for form in forms))} in the folder{shown}",
-        expected=f"files such as {_example(forms[0])}, at any depth",
+        f"there is no file of {' or '.join(form.title for form in forms)} in the folder{shown}",
+        expected=f"files named {' or '.join(form.example for form in forms)}, at any depth",
         run="correct path or format of the source in study.sources",
     )
-
-
-def _example(form: Form) -> str:
-    return form.names.pattern.replace("\\", "").split("(")[0].strip("^$").replace(".*", "*") or form.title
 
 
 def base_of(source: Source, form: Form) -> str:
@@ -244,6 +242,11 @@ def _joined(files: Sequence[Named], columns: Iterator[Column]) -> tuple[list[str
     return features, values, max((column.width for column in found), default=2)
 
 
+def people(source: Source) -> pl.DataFrame | None:
+    """Return the samples that the sheets list, where their ids are no barcodes; None if there are none."""
+    return listed_people(source.path)
+
+
 def recognised(head: Head, forms: dict[str, Form], modality: str, format_name: str) -> Guess | None:
     """Tell a folder by the names of its files, and a file by its name or header.
 
@@ -261,6 +264,8 @@ def recognised(head: Head, forms: dict[str, Form], modality: str, format_name: s
     else:
         header = next((line for line in head.lines if not line.startswith("#")), "").split("\t")
         unit = next((u for u, form in forms.items() if form.names.search(head.path.name) or form.fits(header)), None)
+        if unit is not None and forms[unit].fits(header):  # an older file may lack the preferred column
+            unit = next(base for base, column in forms[unit].values.items() if column in header)
     if unit is None:
         return None
     try:

@@ -162,12 +162,12 @@ def recognise(head: Head) -> Guess | None:
     if not head.is_dir and not slides:
         return None  # a picture by itself may be anything
     if 2 * len(slides) > len(names):
-        note = "say by which model it is to be encoded (encoder), or keep_tiles: true"
-        return Guess("tiles", modality="patches", specific=10, notes=(note,))
+        note = "its tiles are kept as they are; name a model (encoder: a folder or Hugging Face id) to encode them"
+        return Guess("tiles", modality="patches", specific=10, notes=(note,), keys={"keep_tiles": True})
     barcoded = [p for p in images if find_barcode(tile_images([p]).popitem()[0]) is not None]
     if 2 * len(barcoded) > len(names):
-        note = "each image is taken as one tile; say by which model it is to be encoded (encoder), or keep_tiles: true"
-        return Guess("tiles", modality="patches", specific=10, notes=(note,))
+        note = "each image is taken as one tile and kept; name a model (encoder: folder or Hugging Face id) to encode them"
+        return Guess("tiles", modality="patches", specific=10, notes=(note,), keys={"keep_tiles": True})
     return None
 
 

@@ -115,4 +115,4 @@ def recognise(head: Head) -> Guess | None:
     names = {name.lower() for name in head.header}
     if not (names & set(SAMPLE) and {"gene", "effect"} <= names and names & {"chrom", "chr"}):
         return None
-    return Guess("xena-mutation", modality="mut", unit="mutated", orientation="features_in_rows", specific=10)
+    return Guess("xena-mutation", modality="mut", unit="mutated", specific=10)
