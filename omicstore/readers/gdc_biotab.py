@@ -96,7 +96,7 @@ def _read(source: Source, path: Path) -> TextTable:
             path,
             f"the header is {', '.join(layout.header[:4])}, and the second line is {', '.join(older[:4])}",
             line=2,
-            expected=f"three header lines, as TCGA's biotab files have: {PATIENT} in the first two, then CDE_ID:...",
+            expected=f"the three header lines of biotab files: {PATIENT} in the first two, CDE_ID in the third",
             run="name another file or format in the study file",
         )
     columns: dict[str, int] = {}

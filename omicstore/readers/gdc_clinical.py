@@ -59,7 +59,7 @@ _RENAMED = {
 }
 _PREFIXES = ("demographic.", "diagnoses.", "cases.", "follow_ups.")
 
-_EXPECTED = "clinical.tsv of the GDC portal: cases.submitter_id (or case_submitter_id), vital_status, ..."
+_EXPECTED = "clinical.tsv of the GDC portal: cases.submitter_id (or case_submitter_id), gender, vital_status and others"
 
 
 def read_clinical(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
@@ -200,7 +200,7 @@ def _unpacked(path: Path) -> dict[str, bytes]:
 
 def _parsed(path: Path, name: str, data: bytes, missing: Sequence[str]) -> pl.DataFrame:
     header = data[: data.find(b"\n") + 1].decode("utf-8-sig", "replace").rstrip("\r\n").split("\t")
-    where = path if path.name == name else path / name
+    where = path / name if path.is_dir() or path.name.endswith((".tar.gz", ".tgz", ".tar")) else path
     if len(header) < 2:
         raise SourceError(where, f"the header {header[0][:60]!r} is one cell", line=1, expected=_EXPECTED, run=AGAIN)
     check_widths(Layout(where, "\t", header), data)
@@ -230,7 +230,8 @@ def _plain(frame: pl.DataFrame, header: list[str], missing: Sequence[str]) -> pl
 def _from_json(path: Path, data: bytes, missing: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame | None]:
     """Turn the JSON export, a list of cases, into the rows that the tables would have."""
     try:
-        cases: list[dict[str, Any]] = json.loads(data)
+        body: Any = json.loads(data)
+        cases = body if isinstance(body, list) else [body]
         rows = [_case(case) | _scalars(d, "diagnoses.") for case in cases for d in case.get("diagnoses") or [{}]]
         visits = [_case(case) | _scalars(v, "follow_ups.") for case in cases for v in case.get("follow_ups") or []]
     except (ValueError, TypeError, AttributeError, KeyError) as error:

@@ -5,22 +5,28 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from omicstore.errors import SourceError
 from omicstore.readers.gdc_columns import Form
-from omicstore.readers.gdc_profiles import named_files, read_profiles, recognised
+from omicstore.readers.gdc_profiles import named_files, people, read_profiles, recognised
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from omicstore.readers.recognise import Guess, Head
     from omicstore.readers.table import RawTable
     from omicstore.sources import Sampling, Source
 
-__all__ = ["profile_ids", "read_copy_number", "recognise"]
+__all__ = ["people", "profile_ids", "read_copy_number", "recognise"]
 
 GENES = Form(
     "gene-level copy number",
     re.compile(r"\.gene_level(?:\.copy_number|_copy_number)[^/]*\.tsv(?:\.gz)?$"),
     "gene_id",
     {"copy_number": "copy_number"},
+    "*.gene_level_copy_number.v36.tsv",
 )
+
+_SEGMENTS = re.compile(r"\.(?:nocnv_)?(?:grch38\.)?seg(?:\.v2)?\.txt(?:\.gz)?$|_grch38\.seg\.v2\.txt(?:\.gz)?$")
 
 
 def read_copy_number(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
@@ -32,12 +38,26 @@ def read_copy_number(source: Source, sampling: Sampling | None = None) -> list[R
         As `omicstore.readers.gdc_expression.read_expression`.
     """
     del sampling  # samples are named by the sheet
+    _refuse_segments(source.path)
     return [read_profiles(source, (GENES,), GENES)]
 
 
 def profile_ids(source: Source) -> list[str]:
     """Return the ids of the profiles, from the sample sheet."""
+    _refuse_segments(source.path)
     return [file.raw_id for file in named_files(source, (GENES,))]
+
+
+def _refuse_segments(path: Path) -> None:
+    names = sorted(p.name for p in path.rglob("*.txt*")) if path.is_dir() else [path.name]
+    segments = [name for name in names if _SEGMENTS.search(name)]
+    if segments and not (path.is_dir() and any(GENES.names.search(p.name) for p in path.rglob("*.tsv*"))):
+        raise SourceError(
+            path,
+            f"it holds segments of chromosomes, which are not turned into genes here, e.g. {segments[0]}",
+            expected=f"files named {GENES.example}",
+            run="choose Data Type Gene Level Copy Number at the portal, or: omicstore fetch gdc",
+        )
 
 
 def recognise(head: Head) -> Guess | None:

@@ -42,15 +42,21 @@ class Form:
         The column of the features' ids; the first one of a file without header.
     values
         Base of a unit to the column of its values.
+    example
+        What such a file is called, for messages.
     header
         Whether there is a header. Without one there are two columns.
+    apart
+        The column that tells features of the same id apart, where there may be such.
     """
 
     title: str
     names: re.Pattern[str]
     id: str
     values: Mapping[str, str]
+    example: str
     header: bool = True
+    apart: str | None = None
 
     def fits(self, columns: Sequence[str]) -> bool:
         """Whether a header is that of such a file."""
@@ -112,6 +118,7 @@ def read_column(path: Path, form: Form, base: str, missing: Sequence[str] = ()) 
     if not form.header:
         names = [form.id, form.values[base]]
     at, column = _place(path, names, form, base, skip)
+    twin = names.index(form.apart) if form.apart in names else None
     layout = Layout(path, "\t", names, skip=skip, crlf=b"\r\n" in data[:4096])
     check_widths(layout, data)
     gone = [*MISSING, "", *missing]
@@ -123,9 +130,9 @@ def read_column(path: Path, form: Form, base: str, missing: Sequence[str] = ()) 
             has_header=False,
             skip_lines=skip,
             schema=schema,
-            columns=[at, column],
+            columns=[at, column] if twin is None else [at, column, twin],
             quote_char=None,
-            null_values={str(column): gone} if len(gone) == 1 else gone,
+            null_values=gone,
             encoding="utf8-lossy",
         )
     except pl.exceptions.NoDataError:
@@ -138,7 +145,11 @@ def read_column(path: Path, form: Form, base: str, missing: Sequence[str] = ()) 
     values = np.where(np.isnan(values), np.float32("nan"), values)  # null and nan have one bit pattern
     if np.isinf(values).any():
         raise _bad_number(layout, data, column, gone)
-    return Column(frame.get_column(str(at)), values.astype(np.float32, copy=False), comments, len(names))
+    ids = frame.get_column(str(at))
+    if twin is not None and ids.n_unique() < len(ids):
+        both = pl.format("{} ({})", pl.col(str(at)), pl.col(str(twin)))
+        ids = frame.select(pl.when(pl.col(str(at)).is_duplicated()).then(both).otherwise(str(at))).to_series()
+    return Column(ids, values.astype(np.float32, copy=False), comments, len(names))
 
 
 def _head(path: Path, data: bytes, form: Form) -> tuple[list[str], list[str], int]:

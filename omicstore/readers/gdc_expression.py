@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from omicstore.readers.gdc_columns import Form
-from omicstore.readers.gdc_profiles import files_of, named_files, not_held, read_profiles, recognised
+from omicstore.readers.gdc_profiles import files_of, named_files, not_held, people, read_profiles, recognised
 from omicstore.units import parse_unit
 
 if TYPE_CHECKING:
@@ -18,22 +18,23 @@ if TYPE_CHECKING:
     from omicstore.readers.table import RawTable
     from omicstore.sources import Sampling, Source
 
-__all__ = ["profile_ids", "read_expression", "recognise"]
+__all__ = ["people", "profile_ids", "read_expression", "recognise"]
 
 STAR = Form(
     "STAR counts",
     re.compile(r"\.rna_seq\.(?:augmented_)?star_gene_counts\.tsv(?:\.gz)?$"),
     "gene_id",
     {"tpm": "tpm_unstranded", "counts": "unstranded", "fpkm": "fpkm_unstranded", "fpkm_uq": "fpkm_uq_unstranded"},
+    "*.rna_seq.augmented_star_gene_counts.tsv",
 )
 
 #: HTSeq's files: no header, a gene and a number; counts end with rows such as ``__no_feature``.
 HTSEQ: dict[str, Form] = {
-    unit: Form(f"HTSeq {title}", re.compile(rf"\.{name}(?:\.gz)?$"), "gene", {unit: title}, header=False)
-    for unit, title, name in (
-        ("counts", "counts", r"htseq[._]counts(?:\.txt)?"),
-        ("fpkm", "FPKM", r"FPKM\.txt"),
-        ("fpkm_uq", "FPKM-UQ", r"FPKM-UQ\.txt"),
+    unit: Form(f"HTSeq {title}", re.compile(rf"\.{name}(?:\.gz)?$"), "gene", {unit: title}, shown, header=False)
+    for unit, title, name, shown in (
+        ("counts", "counts", r"htseq[._]counts(?:\.txt)?", "*.htseq.counts"),
+        ("fpkm", "FPKM", r"FPKM\.txt", "*.FPKM.txt"),
+        ("fpkm_uq", "FPKM-UQ", r"FPKM-UQ\.txt", "*.FPKM-UQ.txt"),
     )
 }
 

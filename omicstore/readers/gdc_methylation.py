@@ -20,9 +20,10 @@ from omicstore.readers.gdc_profiles import (
     fixation,
     in_order,
     named_files,
+    people,
     recognised,
 )
-from omicstore.readers.gdc_sheet import tie
+from omicstore.readers.gdc_tie import tie
 from omicstore.readers.matrix import selected
 from omicstore.readers.table import Blocks, Drops, RawTable
 
@@ -32,17 +33,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from omicstore.readers.gdc_sheet import Named
+    from omicstore.readers.gdc_tie import Named
     from omicstore.readers.recognise import Guess, Head
     from omicstore.sources import Sampling, Source
 
-__all__ = ["profile_ids", "read_methylation", "recognise"]
+__all__ = ["people", "profile_ids", "read_methylation", "recognise"]
 
 SESAME = Form(
     "SeSAMe betas",
     re.compile(r"\.methylation_array\.sesame\.level3betas\.txt(?:\.gz)?$"),
     "probe",
     {"beta": "beta"},
+    "*.methylation_array.sesame.level3betas.txt",
     header=False,
 )
 LEVEL_3 = Form(
@@ -50,6 +52,7 @@ LEVEL_3 = Form(
     re.compile(r"\.gdc_hg(?:38|19)\.txt(?:\.gz)?$|^jhu-usc\.edu_.*\.lvl-3\..*\.txt(?:\.gz)?$"),
     "Composite Element REF",
     {"beta": "Beta_value"},
+    "jhu-usc.edu_*.gdc_hg38.txt",
 )
 FORMS = (SESAME, LEVEL_3)
 

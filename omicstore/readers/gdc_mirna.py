@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from omicstore.errors import SourceError
 from omicstore.readers.gdc_columns import Form
-from omicstore.readers.gdc_profiles import named_files, read_profiles, recognised
+from omicstore.readers.gdc_profiles import named_files, people, read_profiles, recognised
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from omicstore.readers.table import RawTable
     from omicstore.sources import Sampling, Source
 
-__all__ = ["profile_ids", "read_mirna", "recognise"]
+__all__ = ["people", "profile_ids", "read_mirna", "recognise"]
 
 MIRNAS = Form(
     "miRNA quantification",
     re.compile(r"\.mirnas\.quantification\.txt(?:\.gz)?$"),
     "miRNA_ID",
     {"rpm": "reads_per_million_miRNA_mapped", "counts": "read_count"},
+    "*.mirbase21.mirnas.quantification.txt",
 )
 
 _ISOFORMS = re.compile(r"\.isoforms\.quantification\.txt(?:\.gz)?$")
@@ -60,5 +61,7 @@ def _refuse_isoforms(path: Path) -> None:
 
 
 def recognise(head: Head) -> Guess | None:
-    """Tell the files by name or header."""
+    """Tell the files by name or header; those of isoforms are none."""
+    if _ISOFORMS.search(head.path.name) or "isoform_coords" in head.text[:200]:
+        return None
     return recognised(head, {"rpm": MIRNAS}, "mirna", "gdc-mirna")

@@ -10,20 +10,22 @@ import re
 from typing import TYPE_CHECKING
 
 from omicstore.readers.gdc_columns import Form
-from omicstore.readers.gdc_profiles import named_files, read_profiles, recognised
+from omicstore.readers.gdc_profiles import named_files, people, read_profiles, recognised
 
 if TYPE_CHECKING:
     from omicstore.readers.recognise import Guess, Head
     from omicstore.readers.table import RawTable
     from omicstore.sources import Sampling, Source
 
-__all__ = ["profile_ids", "read_rppa", "recognise"]
+__all__ = ["people", "profile_ids", "read_rppa", "recognise"]
 
 RPPA = Form(
     "RPPA",
     re.compile(r"_RPPA_data\.tsv(?:\.gz)?$"),
     "peptide_target",
     {"log2_ratio": "protein_expression"},
+    "*_RPPA_data.tsv",
+    apart="AGID",
 )
 
 
