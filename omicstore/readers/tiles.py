@@ -166,7 +166,7 @@ def recognise(head: Head) -> Guess | None:
         return Guess("tiles", modality="patches", specific=10, notes=(note,), keys={"keep_tiles": True})
     barcoded = [p for p in images if find_barcode(tile_images([p]).popitem()[0]) is not None]
     if 2 * len(barcoded) > len(names):
-        note = "each image is taken as one tile and kept; name a model (encoder: folder or Hugging Face id) to encode them"
+        note = "each image is one tile and is kept; name a model (encoder: a folder or Hugging Face id) to encode them"
         return Guess("tiles", modality="patches", specific=10, notes=(note,), keys={"keep_tiles": True})
     return None
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from omicstore.errors import OmicstoreError, SourceError
 from omicstore.formats import FORMATS
-from omicstore.readers import expand
+from omicstore.readers import expand, profile_ids
 from omicstore.readers.recognise import Guess, Head, look
 from omicstore.recognise.cohorts import describe_cohort
 from omicstore.recognise.finding import Finding, Part
 from omicstore.recognise.grid import columns_of, grid_of
+from omicstore.recognise.ids import profile_ids as profile_kind
 from omicstore.recognise.names import named, sidecar
 from omicstore.recognise.other import not_a_source, not_a_table_of_samples
 from omicstore.recognise.references import reference
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from omicstore.recognise.names import Sidecar
+    from omicstore.formats import Format
+    from omicstore.recognise.names import Named, Sidecar
 
 __all__ = ["folder_formats", "recognise"]
 
@@ -147,7 +149,8 @@ def _finding(head: Head, guess: Guess, sites: Mapping[str, str]) -> Finding:
         found.unsure.setdefault("format", "the format, of which the file has only some signs")
     name, beside = named(head.path), sidecar(head.path)
     if form.kind == "matrix":
-        _matrix(found, head, name, beside)
+        if guess.modality is None or guess.unit is None:  # else the reader knows all that values could tell
+            _matrix(found, head, name, beside)
         found.unit = found.unit or form.unit
     elif form.kind == "table" and head.layout is not None:
         columns = columns_of(head.layout)
@@ -155,18 +158,33 @@ def _finding(head: Head, guess: Guess, sites: Mapping[str, str]) -> Finding:
             describe_table(found, columns)
     elif form.kind == "several":
         _parts(found)
+    _profiles(found, form)
     if guess.format != "tcga-cdr":
         describe_cohort(found, head.text or "\n".join(head.names[:_NAMES]), name, beside, sites)
     return found
 
 
-def _matrix(found: Finding, head: Head, name: object, beside: Sidecar) -> None:
+def _profiles(found: Finding, form: Format) -> None:
+    """List the profiles of formats that can without reading values."""
+    if form.kind != "matrix" or found.unit is None:
+        return
+    source = Source(found.path, form.name, found.modality, found.cohort, found.unit, orientation=found.orientation)
+    try:
+        ids = profile_ids(source)
+    except OmicstoreError as error:
+        found.unsure["samples"] = f"whose samples these are: {error}"
+        return
+    if ids is not None:
+        found.ids, found.n_samples, found.profiles = tuple(ids), len(ids), profile_kind(ids)[0]
+
+
+def _matrix(found: Finding, head: Head, name: Named, beside: Sidecar) -> None:
     if head.layout is None:
         return
     columns = columns_of(head.layout)
     grid = grid_of(columns)
     if grid is not None:
-        describe_matrix(found, grid, head, name, beside)  # type: ignore[arg-type]
+        describe_matrix(found, grid, head, name, beside)
 
 
 def _parts(found: Finding) -> None:

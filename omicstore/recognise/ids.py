@@ -14,6 +14,8 @@ from omicstore.identifiers import is_ensembl_gene, parse_barcode, split_symbol_e
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from omicstore.identifiers import Barcode
+
 __all__ = ["GENE_IDS", "feature_ids", "profile_ids", "same_form", "sample_of", "share"]
 
 #: Kinds of feature ids that are genes.
@@ -157,10 +159,13 @@ def profile_ids(ids: Sequence[str]) -> tuple[str | None, float]:
     return None, 0.0
 
 
-def _level(code: object) -> str:
-    for part, name in (("slide", "slide"), ("plate", "aliquot"), ("portion", "aliquot"), ("vial", "vial")):
-        if getattr(code, part):
-            return name
+def _level(code: Barcode) -> str:
+    if code.slide:
+        return "slide"
+    if code.plate or code.portion:
+        return "aliquot"
+    if code.vial:
+        return "vial"
     return "sample" if code.sample_id else "patient"
 
 
