@@ -16,7 +16,10 @@ from omicstore.paths import below
 
 __all__ = ["ENDPOINTS", "REFERENCE_FORMATS", "FollowUp", "Reference", "Sampling", "Source", "Study", "load_study"]
 
-REFERENCE_FORMATS: tuple[str, ...] = ("xena-probemap", "hgnc", "probe-table", "tcga-tss", "metabolite-table")
+REFERENCE_FORMATS: tuple[str, ...] = (
+    "xena-probemap", "hgnc", "probe-table", "illumina-manifest", "probe-list", "tcga-tss",
+    "metabolite-table",
+)  # fmt: skip
 
 #: What a source of slides or patches may say besides.
 SLIDE_KEYS = (

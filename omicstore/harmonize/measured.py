@@ -13,7 +13,7 @@ import numpy as np
 from omicstore.errors import SourceError
 from omicstore.harmonize.axis import Axis, aggregate
 from omicstore.harmonize.features import array_of, probe_axis, probe_pairs
-from omicstore.harmonize.probes import is_probe
+from omicstore.harmonize.probes import is_probe, plain_name
 from omicstore.harmonize.ranges import check_range, first_outside, refuse
 from omicstore.readers.table import Drops
 
@@ -150,7 +150,7 @@ class _StreamedProbes(_Streamed):
                 np.clip(linear, self._unit.base.low, self._unit.base.high, out=linear)
             linear[missing] = 0.0
             for row, name in enumerate(raw.features[at : at + len(block)]):
-                for gene in genes_of.get(name, ()):
+                for gene in genes_of.get(plain_name(name), ()):
                     np.add(sum_of[gene], linear[row], out=sum_of[gene])
                     if some[row]:
                         np.add(lost_of[gene], missing[row], out=lost_of[gene])
@@ -162,7 +162,7 @@ class _StreamedProbes(_Streamed):
         """Return the genes of the array, and those that each of its probes speaks for."""
         if not self._platform:
             return {}, {}
-        names = self._refs.probes(self._platform).frame.get_column("probe_id").unique(maintain_order=True).to_list()
+        names = self._refs.probes(self._platform).frame.get_column("probe_id").to_list()
         pairs = probe_pairs(names, self._platform, self._refs, Drops())
         genes = {gene: i for i, gene in enumerate(pairs.get_column("feature_id").unique(maintain_order=True))}
         genes_of: dict[str, list[int]] = {}

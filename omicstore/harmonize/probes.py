@@ -9,22 +9,41 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from collections.abc import Set as AbstractSet
 
-__all__ = ["GROUPS", "PLATFORMS", "SNP_PREFIX", "is_probe", "platform_name", "platform_of"]
+__all__ = [
+    "GROUPS",
+    "PLATFORMS",
+    "SNP_PREFIX",
+    "SPELLED",
+    "SUFFIX",
+    "is_probe",
+    "plain_name",
+    "platform_name",
+    "platform_of",
+]
 
-#: A probe speaks for its gene where it lies in one of these; 3'UTR does not.
+#: A probe speaks for its gene where it lies in one of these; 3'UTR does not. The names are Illumina's
+#: (`omicstore.readers.manifests` says what they mean).
 GROUPS = frozenset({"TSS1500", "TSS200", "5'UTR", "1stExon", "Body"})
+
+#: Other names of groups, as patterns, and what they are here: an exon but the first lies in the gene's body.
+SPELLED = {"5UTR": "5'UTR", "3UTR": "3'UTR", "exon_1": "1stExon", r"exon_\d+": "Body", "ExonBnd": "Body"}
+
+#: What EPIC v2 adds to a probe's name: strands, design and which of its replicates it is.
+SUFFIX = r"_[TB][CO]\d+$"
 
 #: Probes whose names begin so measure a genotype, not methylation.
 SNP_PREFIX = "rs"
 
 #: Arrays by canonical name, with the number of probes that they have.
-PLATFORMS: dict[str, int] = {"hm27": 27_578, "hm450": 485_577, "epic": 866_895}
+PLATFORMS: dict[str, int] = {"hm27": 27_578, "hm450": 485_577, "epic": 866_895, "epicv2": 937_055}
 
 _SPELLINGS = {
     "hm27": ("27", "27k", "hm27", "hm27k", "humanmethylation27", "illumina27k", "illuminahumanmethylation27"),
     "hm450": ("450", "450k", "hm450", "hm450k", "humanmethylation450", "illuminahumanmethylation450"),
     "epic": ("epic", "850k", "hm850", "epicv1", "methylationepic", "humanmethylationepic", "illuminamethylationepic"),
+    "epicv2": ("epicv2", "epic2", "935k", "900k", "methylationepicv2", "methylationepicv20", "humanmethylationepicv2"),
 }
+_SUFFIX = re.compile(SUFFIX)
 _PROBE = re.compile(r"(?:cg\d{6,}|ch\.[\dXY]+\.\d+[FR]?|rs\d+)(?:_[TB][CO]\d+)?")
 
 
@@ -37,6 +56,17 @@ def is_probe(name: str) -> bool:
     (True, True, False)
     """
     return _PROBE.fullmatch(name) is not None
+
+
+def plain_name(probe: str) -> str:
+    """Return a probe's name without the suffix of EPIC v2; replicates of a probe have the same.
+
+    Examples
+    --------
+    >>> plain_name("cg00000029_TC21"), plain_name("cg00000029")
+    ('cg00000029', 'cg00000029')
+    """
+    return _SUFFIX.sub("", probe)
 
 
 def platform_name(spelled: str) -> str:
@@ -64,17 +94,28 @@ def platform_of(probe_ids: Iterable[str], annotated: Mapping[str, AbstractSet[st
     Returns
     -------
     str or None
-        ``hm27``, ``hm450`` or ``epic``; None where the probes are on several of them.
+        ``hm27``, ``hm450``, ``epic`` or ``epicv2``; None where the probes are on several of them.
 
     Notes
     -----
     Nine in ten probes of the 27k array are on the 450k array too, and the 27k references lack some probes, so a share
     of known probes does not tell them apart. What does: a 450k file has none of the probes that only the 27k
-    reference has, and a 27k file has them at every length.
+    reference has, and a 27k file has them at every length. EPIC v2 alone puts suffixes to its names; where they have
+    been taken off, the reference that knows more of the probes decides between it and EPIC v1.
     """
     probes = {p for p in probe_ids if p.startswith("cg")}
     if not probes:
         return None
+    if 2 * sum(map(bool, map(_SUFFIX.search, probes))) > len(probes):
+        return "epicv2"
+    told = _of_old_arrays(probes, annotated)
+    if told == "epic" and "epicv2" in annotated:
+        first = annotated.get("epic", frozenset())
+        return "epicv2" if len(probes & annotated["epicv2"]) > len(probes & first) else "epic"
+    return told
+
+
+def _of_old_arrays(probes: set[str], annotated: Mapping[str, AbstractSet[str]]) -> str | None:
     small, large = annotated.get("hm27"), annotated.get("hm450")
     if large is None:
         return _without_450k(probes, small)

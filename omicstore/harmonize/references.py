@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from omicstore.errors import ReferenceMissingError
 from omicstore.harmonize.genes import GeneResolver
 from omicstore.harmonize.metabolites import MetaboliteNames
-from omicstore.harmonize.probes import platform_name, platform_of
+from omicstore.harmonize.probes import GROUPS, SPELLED, SUFFIX, plain_name, platform_name, platform_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -28,9 +28,10 @@ class ProbeReference:
     Attributes
     ----------
     platform
-        ``hm27``, ``hm450``, ``epic``.
+        ``hm27``, ``hm450``, ``epic``, ``epicv2``.
     frame
-        probe_id, chromosome, start, entrez, symbol, gene_group. `symbol` may name several genes, joined by commas.
+        probe_id (without the suffix of EPIC v2; each once), chromosome, start, entrez, symbol, gene_group. `symbol` may
+        name several genes, joined by commas.
     grouped
         Whether the reference says where in the gene a probe lies. Where it does not, every annotated probe counts.
     """
@@ -105,12 +106,12 @@ class References:
 
     @cached_property
     def masked(self) -> frozenset[str]:
-        """Probes to leave out: those of the study's masks."""
+        """Probes to leave out, by their plain names: those of the study's masks."""
         found: set[str] = set()
         for entry in self._entries:
             if entry.kind == "masks":
                 frame = self._read(entry)
-                found.update(frame.get_column(frame.columns[0]).to_list())
+                found.update(map(plain_name, frame.get_column(frame.columns[0]).drop_nulls()))
         return frozenset(found)
 
     @property
@@ -147,6 +148,7 @@ def _probe_reference(platform: str, frame: pl.DataFrame) -> ProbeReference:
     import polars as pl
 
     if "probe_id" in frame.columns:
+        frame = _plainly_named(_spoken_for(frame))
         return ProbeReference(platform, frame, grouped=frame.get_column("gene_group").null_count() < frame.height)
     plain = frame.select(
         pl.col("id").alias("probe_id"),
@@ -156,4 +158,57 @@ def _probe_reference(platform: str, frame: pl.DataFrame) -> ProbeReference:
         "symbol",
         pl.lit(None, dtype=pl.String).alias("gene_group"),
     )
-    return ProbeReference(platform, plain, grouped=False)
+    return ProbeReference(platform, _plainly_named(plain), grouped=False)
+
+
+def _plainly_named(frame: pl.DataFrame) -> pl.DataFrame:
+    """Take the suffixes of EPIC v2 off the names; replicates of a probe are annotated as the first of them."""
+    import polars as pl
+
+    return frame.with_columns(pl.col("probe_id").str.replace(SUFFIX, "")).unique(
+        "probe_id", keep="first", maintain_order=True
+    )
+
+
+def _spoken_for(frame: pl.DataFrame) -> pl.DataFrame:
+    """Resolve lists of transcripts, parted by semicolons, to the genes that a probe speaks for.
+
+    A gene counts where the probe lies in one of its transcripts in one of `GROUPS`. Where none does, all genes stay,
+    with a group that does not count. Where there are not as many groups as genes, every group is held to be of every
+    gene.
+    """
+    import polars as pl
+
+    listed = pl.col("symbol").str.contains(";", literal=True) | pl.col("gene_group").str.contains(";", literal=True)
+    group = pl.col("gene_group").str.strip_chars()
+    for pattern, name in SPELLED.items():
+        group = group.str.replace(f"^(?:{pattern})$", name)
+    frame = frame.with_row_index("row")
+    several = frame.filter(listed.fill_null(value=False)).select(
+        "row", pl.col("symbol").str.split(";"), pl.col("gene_group").str.split(";")
+    )
+    fits = pl.col("symbol").list.len() == pl.col("gene_group").list.len()
+    pairs = pl.concat(
+        [
+            several.filter(fits).explode("symbol", "gene_group"),
+            several.filter(~fits.fill_null(value=False)).explode("symbol").explode("gene_group"),
+        ]
+    ).with_columns(group, pl.col("symbol").str.strip_chars())
+    counts = pl.col("gene_group").is_in(sorted(GROUPS)).fill_null(value=False) & (pl.col("symbol") != "")
+    told = (
+        pairs.with_columns(counts=counts)
+        .group_by("row", maintain_order=True)
+        .agg(
+            pl.when(pl.col("counts").any())
+            .then(pl.col("symbol").filter("counts").unique(maintain_order=True).str.join(","))
+            .otherwise(pl.col("symbol").drop_nulls().unique(maintain_order=True).str.join(","))
+            .replace("", None)
+            .alias("genes"),
+            pl.coalesce(pl.col("gene_group").filter("counts").first(), pl.col("gene_group").drop_nulls().first()).alias(
+                "group"
+            ),
+        )
+    )
+    joined = frame.with_columns(group).join(told, on="row", how="left", maintain_order="left")
+    symbol, place = pl.coalesce("genes", "symbol"), pl.coalesce("group", "gene_group")
+    return joined.with_columns(symbol=symbol, gene_group=place).drop("row", "genes", "group")

@@ -17,7 +17,7 @@ Profile = dict[str, Any]
 _RNA = {"H": 0, "R": 1, "T": 2}
 #: DNA analytes: native before amplified.
 _DNA = {"D": 0, "G": 1, "W": 2, "X": 3}
-_ARRAYS = {"epic": 0, "hm450": 1, "hm27": 2}
+_ARRAYS = {"epicv2": 0, "epic": 1, "hm450": 2, "hm27": 3}
 
 
 def _text(key: str) -> Callable[[Profile], Any]:

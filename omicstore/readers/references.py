@@ -12,6 +12,7 @@ import polars as pl
 
 from omicstore.errors import SourceError, UnknownNameError
 from omicstore.readers.delimited import Layout, line_of, read_texts, sniff
+from omicstore.readers.manifests import NAMES, read_manifest, read_probe_list
 
 if TYPE_CHECKING:
     from omicstore.sources import Reference
@@ -44,6 +45,14 @@ COLUMNS: dict[str, dict[str, tuple[str, ...]]] = {
         "symbol": ("symbol_hgnc", "symbol", "gene"),
         "gene_group": ("gene_group", "*"),
     },
+    "illumina-manifest": {
+        "probe_id": ("IlmnID",),
+        "chromosome": ("CHR",),
+        "start": ("MAPINFO",),
+        "symbol": ("UCSC_RefGene_Name",),
+        "gene_group": ("UCSC_RefGene_Group",),
+    },
+    "probe-list": {"probe_id": NAMES},
     "tcga-tss": {
         "code": ("TSS Code", "code"),
         "site": ("Source Site", "site"),
@@ -74,7 +83,8 @@ def read_reference(reference: Reference) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        The canonical columns of `COLUMNS`: strings, null where empty, but ``start`` and ``end`` Int64.
+        The canonical columns of `COLUMNS`: strings, null where empty, but ``start`` and ``end`` Int64. In an
+        illumina-manifest, ``symbol`` and ``gene_group`` list transcripts in the same order, parted by semicolons.
 
     Raises
     ------
@@ -92,6 +102,10 @@ def read_reference(reference: Reference) -> pl.DataFrame:
     """
     if reference.format not in COLUMNS:
         raise UnknownNameError("reference format", reference.format, COLUMNS)
+    if reference.format == "illumina-manifest":
+        return _manifest(reference)
+    if reference.format == "probe-list":
+        return read_probe_list(reference.path)
     layout = sniff(reference.path)
     found = {name: _position(layout, reference.format, names) for name, names in COLUMNS[reference.format].items()}
     makers = layout.header.index(_MAKERS_SYMBOL) if _MAKERS_SYMBOL in layout.header else None
@@ -107,6 +121,12 @@ def read_reference(reference: Reference) -> pl.DataFrame:
     if reference.format == "tcga-tss":
         frame = _with_site_na(layout, frame)
     return frame.with_columns(_integer(layout, frame, name) for name in _INTEGERS if name in frame.columns)
+
+
+def _manifest(reference: Reference) -> pl.DataFrame:
+    frame = read_manifest(reference.path, {name: names[0] for name, names in COLUMNS[reference.format].items()})
+    start = frame.get_column("start").cast(pl.Int64, strict=False)
+    return frame.with_columns(start=start, entrez=pl.lit(None, dtype=pl.String))
 
 
 def _with_site_na(layout: Layout, frame: pl.DataFrame) -> pl.DataFrame:

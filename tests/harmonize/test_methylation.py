@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,8 +12,12 @@ from omicstore.errors import ReferenceMissingError, SourceError
 from omicstore.harmonize.assay import to_assays
 from omicstore.harmonize.axis import aggregate, make_axis
 from omicstore.harmonize.probes import platform_of
+from omicstore.harmonize.references import References
+from omicstore.readers.references import read_reference
+from omicstore.sources import Reference
 from omicstore.units import parse_unit
 
+MADE = Path(__file__).parents[1] / "made" / "illumina-manifest"
 P = ["TCGA-4Z-0001-01A", "TCGA-4Z-0002-01A"]
 PROBES = [f"cg0000000{i}" for i in range(9)] + ["rs00000009", "cg99999999", "cg00000010", "cg00000011"]
 TP53 = "ENSG00000141510"
@@ -141,3 +147,48 @@ def test_aggregation_is_the_loop_over_genes(data: st.DataObject) -> None:
             mean = seen.mean() if seen.size else np.nan
             expected = taken[i].sum() if how == "sum" else mean
             assert out[i, j] == pytest.approx(expected, rel=1e-6, nan_ok=True)
+
+
+def manifest_refs(name: str, platform: str) -> References:
+    entries = [Reference("symbols", Path("symbols"), "hgnc")]
+    entries.append(Reference("probes", MADE / name, "illumina-manifest", platform))
+    hgnc = pl.DataFrame(
+        [("HGNC:1", "TP53", None, None, "7157", TP53), ("HGNC:2", "ERBB2", None, None, "2064", "ENSG00000141736")],
+        schema=["hgnc_id", "symbol", "alias_symbol", "prev_symbol", "entrez_id", "ensembl_gene_id"],
+        orient="row",
+    )
+    return References(entries, lambda entry: hgnc if entry.kind == "symbols" else read_reference(entry))
+
+
+def test_a_probe_speaks_for_each_gene_in_the_group_that_fits(matrix, study) -> None:
+    refs = manifest_refs("made_450k.csv", "hm450")
+    names = [*(f"cg0000000{i}" for i in range(1, 6)), "rs00000006"]
+    (assay,) = to_assays(meth(matrix, names, betas(6), platform="hm450"), "BLCA", study, refs, "abc")
+    # cg1 lies in TP53's 3'UTR and before ERBB2; cg2 in the body of one and the first exon of the other; cg5 before TP53
+    assert assay.features.select("feature_id", "n_probes").rows() == [(TP53, 2), ("ENSG00000141736", 2)]
+    assert assay.values[0] == pytest.approx([(betas(6)[0, 1] + betas(6)[0, 4]) / 2, betas(6)[0, :2].mean()])
+    assert assay.drops.counts == {"SNP probe": 1, "probe in no gene": 1, "probe in the 3'UTR only": 1}
+
+
+@pytest.mark.parametrize("suffixed", [True, False])
+def test_epic_v2_by_its_suffixes_or_by_its_plain_names(matrix, study, suffixed: bool) -> None:
+    refs = manifest_refs("made_epic_v2.csv", "EPIC v2")
+    names = ["cg00000001_TC21", "cg00000001_TC22", "cg00000002_BC11", "cg00000003_TO11", "cg00000004_BC21"]
+    columns = [0, 1, 2, 3, 4] if suffixed else [0, 2, 3, 4]
+    kept = [names[i] if suffixed else names[i].partition("_")[0] for i in columns]
+    more = {} if suffixed else {"platform": "935k"}
+    (assay,) = to_assays(meth(matrix, kept, betas(5)[:, columns], **more), "BLCA", study, refs, "abc")
+    assert assay.platform == "epicv2"
+    n = 3 if suffixed else 2  # each replicate of a probe counts
+    assert assay.features.select("feature_id", "n_probes").rows() == [(TP53, n), ("ENSG00000141736", 1)]
+    assert assay.drops.counts == {"probe in the 3'UTR only": 1}
+
+
+def test_epic_v2_is_not_taken_for_another_array(matrix, study, refs) -> None:
+    raw = meth(matrix, ["cg00000001_TC21", "cg00000002_BC11"], betas(2))
+    with pytest.raises(ReferenceMissingError, match="methylation on epicv2"):
+        to_assays(raw, "BLCA", study, refs, "abc")
+    v1, v2 = frozenset({"cg01", "cg02"}), frozenset({"cg02", "cg03", "cg04"})
+    hm450 = frozenset({"cg02", "cg09"})
+    assert platform_of(["cg02", "cg03", "cg04"], {"hm450": hm450, "epic": v1, "epicv2": v2}) == "epicv2"
+    assert platform_of(["cg02", "cg01"], {"hm450": hm450, "epic": v1, "epicv2": v2}) == "epic"
