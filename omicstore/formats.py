@@ -146,6 +146,7 @@ FORMATS: dict[str, Format] = {
         Format(
             "linkedomics", f"{_R}.linkedomics:read", "files of LinkedOmics", "several", folder=True, outcomes="perhaps"
         ),
+        Format("cptac", f"{_R}.cptac:read", "a frame of the cptac package", "several", outcomes="perhaps"),
         Format("tcga-cdr", f"{_R}.tcga_cdr:read_outcomes", "outcomes of TCGA (Liu 2018)", "table", outcomes="yes"),
         Format("reports", f"{_R}.reports:read_reports", "a table of pathology reports", "report", "report"),
         Format(

@@ -2,8 +2,7 @@
 
 All have features or attributes in rows below a header that begins with ``attrib_name``, and patients in columns. What a
 matrix holds stands in its name, in parts joined by two underscores: species, cohort, institute, type, platform, date,
-analyst, level, pipeline (Vasaikar et al., Nucleic Acids
-Research 2018).
+analyst, level, pipeline (Vasaikar et al., Nucleic Acids Research 2018).
 """
 
 from __future__ import annotations
