@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Metabolite", "MetaboliteNames", "metabolites"]
 
+#: Stands before the name of a metabolite that has no KEGG id for certain.
+NAME = "name:"
+
 _KEGG = re.compile(r"C\d{5}")
 _HMDB = re.compile(r"HMDB\d{5,7}")
 #: How files head the columns that hold the ids.
@@ -68,7 +71,7 @@ def metabolites(
     Parameters
     ----------
     names
-        As the file has them.
+        As the file has them: names, KEGG or HMDB ids, or the feature ids of a store.
     info
         The file's own columns about them (first column ``raw_feature``), among which KEGG and HMDB ids may be.
     known
@@ -85,19 +88,21 @@ def metabolites(
     own = _own_ids(info)
     found: list[Metabolite] = []
     uncertain: dict[str, list[str]] = defaultdict(list)
-    for name in names:
-        kegg, hmdb = own.get(name, (None, None))
+    for given in names:
+        name = given.strip().removeprefix(NAME)
+        kegg, hmdb = own.get(given, (None, None))
+        kegg, hmdb = kegg or _valid(_KEGG, name), hmdb or _valid(_HMDB, name)
         listed_kegg, listed_hmdb = known.lookup(name)
         feature_id = kegg or listed_kegg
         if kegg and listed_kegg and kegg != listed_kegg:
             uncertain["file and reference give different KEGG ids"].append(name)
             feature_id = None
-        found.append(Metabolite(feature_id or f"name:{name.strip()}", kegg or listed_kegg, hmdb or listed_hmdb, name))
+        found.append(Metabolite(feature_id or f"{NAME}{name}", kegg or listed_kegg, hmdb or listed_hmdb, name))
     for group in _claims(found).values():
         if len({m.hmdb for m in (found[i] for i in group)} - {None}) != 1 or any(found[i].hmdb is None for i in group):
             for i in group:
                 uncertain["KEGG id of several names"].append(found[i].source_name)
-                found[i] = replace(found[i], feature_id=f"name:{found[i].source_name.strip()}")
+                found[i] = replace(found[i], feature_id=f"{NAME}{found[i].source_name}")
     return found, dict(uncertain)
 
 
