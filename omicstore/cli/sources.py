@@ -117,7 +117,7 @@ def _warnings(findings: Sequence[Finding], section: Section | None) -> list[str]
         )
     if section is not None and section.left_out:
         left = counted(len(section.left_out), "source")
-        found.append(f"{left} left out of the study section: the ids of their samples are of another kind")
+        found.append(f"{left} left out of the study section, whose last comments say why")
     return found
 
 

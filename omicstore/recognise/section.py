@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
 
 from omicstore.formats import FORMATS
+from omicstore.modalities import MATRIX_MODALITIES, MODALITIES
 from omicstore.paths import relative
+from omicstore.units import parse_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from collections.abc import Set as AbstractSet
     from pathlib import Path
 
     from omicstore.recognise.finding import Finding
+
+#: Source (by identity) to its modalities that clash with another source's, and why.
+Clashes: TypeAlias = "Mapping[int, tuple[AbstractSet[str], str]]"
 
 __all__ = ["Section", "make_section", "section_text"]
 
@@ -59,7 +65,7 @@ def make_section(findings: Sequence[Finding], root: Path) -> Section | None:
     root
         The folder that its paths are to be relative to.
     """
-    sources = [f for f in findings if f.kind == "source" and (f.modality or f.parts or not _is_matrix(f))]
+    sources = [f for f in findings if f.kind == "source" and ((f.modality and f.unit) or not _is_matrix(f))]
     if not sources:
         return None
     rule, members, doubt = _samples(sources)
@@ -69,17 +75,25 @@ def make_section(findings: Sequence[Finding], root: Path) -> Section | None:
         if id(source) in members:
             kept.append(source)
         else:
-            section.left_out.append((source, "its samples have ids of another kind, which need a study of their own"))
+            section.left_out.append((source, "the ids of its samples are of another kind, which needs a study of its own"))
     kept.sort(key=_order)
+    clashes = _clashes(kept)
+    for source in [f for f in kept if id(f) in clashes and not _measured(f, clashes)]:
+        kept.remove(source)
+        section.left_out.append((source, clashes[id(source)][1]))
     section.body["dataset"] = _dataset(kept)
     section.body["cohorts"] = sorted({f.cohort for f in kept if f.cohort}) or ["COHORT"]
     if refs := _references(findings, root):
         section.body["references"] = refs
     entries = []
     for finding in kept:
-        for entry, doubts in _entries(finding, root):
-            entries.append(entry)
-            section.doubts.append(doubts)
+        entry = _entry(finding, root)
+        if id(finding) in clashes:
+            section.left_out.append((finding, clashes[id(finding)][1]))
+        for modality in _measured(finding, clashes) if id(finding) in clashes else [entry.get("modality")]:
+            chosen = {"modality": modality} if modality else {}
+            entries.append({key: (entry | chosen)[key] for key in (*_ORDER, *entry) if key in entry | chosen})
+            section.doubts.append(dict(finding.unsure))
     section.body["sources"] = entries
     if rule is not None:
         section.body["samples"] = rule | {"cohort": section.body["cohorts"][0]}
@@ -101,8 +115,36 @@ def _dataset(sources: Sequence[Finding]) -> str:
     return (sources[0].cohort or "study").lower()
 
 
-def _entries(found: Finding, root: Path) -> list[tuple[dict[str, Any], dict[str, str]]]:
-    """Return the entry of a source in the study file, with its doubts."""
+def _measured(found: Finding, clashes: Clashes) -> list[str]:
+    """Return the modalities of a source that do not clash with another's."""
+    held = [p.modality for p in found.parts if p.modality] or [found.modality]
+    return [m for m in held if m is not None and m not in clashes.get(id(found), ((), ""))[0]]
+
+
+def _clashes(sources: Sequence[Finding]) -> Clashes:
+    """Return which modalities of which sources come in another unit than the same cohort's other sources.
+
+    The canonical unit of the modality stays, or that of the first source.
+    """
+    units: dict[tuple[str, str], dict[str, list[Finding]]] = {}
+    for found in sources:
+        for modality, unit in [(p.modality, p.unit) for p in found.parts] or [(found.modality, found.unit)]:
+            if modality in MATRIX_MODALITIES and unit is not None and found.cohort is not None:
+                stored = units.setdefault((found.cohort, modality), {})
+                stored.setdefault(parse_unit(unit).stored, []).append(found)
+    clashes: dict[int, tuple[set[str], str]] = {}
+    for (cohort, modality), by_unit in units.items():
+        stays = MODALITIES[modality].unit
+        stays = stays if stays in by_unit else next(iter(by_unit))
+        for unit, clashing in by_unit.items():
+            why = f"{modality} of {cohort} in {unit}, which others have in {stays}; a cohort of its own can hold it"
+            for found in clashing if unit != stays else []:
+                clashes.setdefault(id(found), (set(), why))[0].add(modality)
+    return clashes
+
+
+def _entry(found: Finding, root: Path) -> dict[str, Any]:
+    """Return the entry of a source in the study file."""
     form = FORMATS[found.format or ""]
     entry: dict[str, Any] = {"path": relative(found.path.resolve(), root.resolve()), "format": found.format}
     if form.kind in ("matrix", "report", "patches"):
@@ -110,13 +152,11 @@ def _entries(found: Finding, root: Path) -> list[tuple[dict[str, Any], dict[str,
     if found.cohort is not None:
         entry["cohort"] = found.cohort
     if form.kind == "matrix":
-        entry["unit"] = found.unit or "UNIT"
+        entry["unit"] = found.unit
     # Where ids do not tell the reader which way round the matrix is, the study file has to.
     if form.name == "matrix" and not (found.profiles or "").startswith("tcga"):
         entry["orientation"] = found.orientation
-    entry |= found.keys
-    ordered = {key: entry[key] for key in _ORDER if key in entry} | entry
-    return [(ordered, dict(found.unsure))]
+    return entry | found.keys
 
 
 def _references(findings: Sequence[Finding], root: Path) -> dict[str, Any]:
