@@ -68,16 +68,15 @@ def _samples(source: Source, people: SampleMap, sampling: Sampling | None) -> li
     if (ids := profile_ids(source)) is not None:
         return [sample for name in ids if (sample := _named(name, people, source))]
     layout = sniff(source.path, two_headers=source.format.startswith("firehose"))
-    across = [sample for name in layout.header if (sample := _named(name, people, source))]
     column = _id_column(layout, source, people)
+    names = [name for i, name in enumerate(layout.header) if i != column]
+    across = [sample for name in names if (sample := _named(name, people, source))]
+    in_rows = source.orientation == "features_in_rows"
     if source.orientation is None and column is not None and _any_id_is_a_sample(people):
         # Such a rule says nothing about which way round the file is.
         rows = [row[column] for row in layout.rows if column < len(row)]
-        names = [name for i, name in enumerate(layout.header) if i != column]
-        corner = layout.header[column]
-        if features_in_rows(layout, rows, names, sampling, profile_test(sampling), corner):
-            return [sample for name in names if (sample := _named(name, people, source))]
-    if source.orientation == "features_in_rows" or (column is None and across):
+        in_rows = features_in_rows(layout, rows, names, sampling, profile_test(sampling), layout.header[column])
+    if in_rows or (column is None and across):
         return across
     if column is None or (len(across) > 1 and not _any_id_is_a_sample(people)):
         return across

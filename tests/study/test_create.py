@@ -137,3 +137,13 @@ def test_free_form_ids_are_counted_on_the_axis_that_holds_them(tmp_path: Path) -
     )
     (measured,) = measured_samples(load_study(tmp_path / "s.yaml"))
     assert len(measured.samples["LAB"]) == 30
+
+
+def test_the_header_of_the_id_column_is_nobody(tmp_path: Path) -> None:
+    (tmp_path / "rna.csv").write_text("x,P1,P2\nTP53,1,2\n")
+    (tmp_path / "s.yaml").write_text(
+        "study:\n  cohorts: [LAB]\n  samples: {from: id, sample_type: primary}\n  sources:\n"
+        "    - {path: rna.csv, format: matrix, modality: rna, cohort: LAB, unit: tpm, orientation: features_in_rows}\n"
+    )
+    (measured,) = measured_samples(load_study(tmp_path / "s.yaml"))
+    assert measured.samples["LAB"] == {"P1", "P2"}
