@@ -18,7 +18,7 @@ from omicstore.errors import SourceError
 from omicstore.progress import task
 from omicstore.readers.arrow_file import ArrowFile, ParquetFile
 from omicstore.readers.axes import profile_test
-from omicstore.readers.cells import MISSING, is_number
+from omicstore.readers.cells import MISSING, is_number, sentinels
 from omicstore.readers.delimited import Layout
 from omicstore.readers.matrix_plan import info_frame, info_names, kept_rows, plan_columns, refuse_mixed
 from omicstore.readers.recognise import Guess
@@ -66,6 +66,9 @@ def read_columns(source: Source, sampling: Sampling | None = None) -> list[RawTa
             refuse_mixed(source, layout, plan, ids, list(range(1, len(ids) + 1)), is_profile)
         values = _values(source, file, layout, plan)
     raw = RawTable("matrix", source, source.modality, rows_in=len(ids), columns_in=len(layout.header), drops=drops)
+    n_missing = _mask(values, source)
+    if n_missing:
+        raw.warnings.append(f"{n_missing:,} cells hold {' or '.join(source.missing)} and were read as missing")
     rows = np.flatnonzero(keep).tolist()
     ids = [ids[r] for r in rows]
     info = {name: [texts[i][r] for r in rows] for name, i in zip(info_names(layout, plan), plan.info, strict=True)}
@@ -195,6 +198,16 @@ def _parsed(source: Source, column: pa.ChunkedArray, name: str) -> pa.ChunkedArr
                 run=f"mend the cell, or add missing: [{cell}] to this source if it stands for a missing value",
             )
     return pa.chunked_array([pa.array([None if cell is None else float(cell) for cell in cells], pa.float64())])
+
+
+def _mask(values: NDArray[np.float32], source: Source) -> int:
+    """Make numbers that stand for missing values missing; return how many."""
+    count = 0
+    for low, high in sentinels(source.missing):
+        found = (values >= low) & (values <= high)
+        values[found] = np.nan
+        count += int(found.sum())
+    return count
 
 
 def _texts(column: pa.ChunkedArray) -> list[str | None]:
