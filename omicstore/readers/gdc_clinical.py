@@ -269,6 +269,8 @@ def recognise(head: Head) -> Guess | None:
     header = set(head.header)
     if {"cases.submitter_id", "demographic.vital_status"} <= header or {CASE, PROJECT, "vital_status"} <= header:
         return Guess("gdc-clinical", specific=10)
+    if head.start.lstrip()[:1] == b"[" and b'"diagnoses"' in head.start and b'"submitter_id"' in head.start:
+        return Guess("gdc-clinical", specific=10)
     if b"clinical.tsv\0" in head.start or (b"follow_up.tsv\0" in head.start and b"ustar" in head.start):
         return Guess("gdc-clinical", specific=10)
     return None

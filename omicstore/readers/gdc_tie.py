@@ -97,10 +97,12 @@ def _agrees(project: str, cohort: str | None) -> bool:
 def _whose(entry: Entry, path: Path) -> str | None:
     """Return the one profile of a file: of a tumour and its normal the tumour; the aliquot where the name has it."""
     ids = tuple(dict.fromkeys(entry.aliquots))
-    if len(ids) > 1:
-        tumours = [name for name in ids if (code := parse_barcode(name)) and code.sample_type not in _NORMAL]
-        whole = {code.sample_id for name in tumours if (code := parse_barcode(name))}
-        ids = tuple(tumours[:1]) if len(whole) == 1 else _by_type(entry)
+    codes = [code for name in ids if (code := parse_barcode(name)) is not None]
+    if len(ids) > 1 and len(codes) == len(ids):
+        tumours = [code for code in codes if code.sample_type not in _NORMAL]
+        ids = tuple(code.text for code in tumours[: 1 if len({code.sample_id for code in tumours}) == 1 else None])
+    elif len(ids) > 1:
+        ids = _by_type(entry)
     if len(ids) != 1:
         return None
     code, told = find_barcode(path.name), parse_barcode(ids[0])
