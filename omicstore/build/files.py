@@ -8,6 +8,7 @@ import os
 from typing import TYPE_CHECKING
 
 from omicstore.errors import StudyError
+from omicstore.progress import task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,9 +60,10 @@ class FileHashes:
         if known is not None and known[:3] == mark:
             return str(known[3]), stat.st_size
         digest = hashlib.sha256()
-        with path.open("rb") as stream:
+        with path.open("rb") as stream, task(f"hashing {path.name}", stat.st_size, "bytes") as advance:
             while block := stream.read(_BLOCK):
                 digest.update(block)
+                advance(len(block))
         self._known[str(path)] = [*mark, digest.hexdigest()]
         self._dirty = True
         return digest.hexdigest(), stat.st_size

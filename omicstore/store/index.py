@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from omicstore.progress import task
 from omicstore.schema import FEATURES
 from omicstore.store import layout
 from omicstore.store.axes import axis_positions
@@ -50,7 +51,7 @@ def write_index(root: LocalRoot, body: dict[str, Any], modality: str) -> None:
     path = layout.index_file(modality, digest)
     if not (root.folder / path).is_file():
         with staged(root.folder / path) as beside:
-            _Turner(root, held, features).write(beside)
+            _Turner(root, held, features).write(beside, modality)
     body["files"][path] = {"rows": features.height, "hash": digest}
     body["files"][features_path] = {"rows": features.height, "hash": features_hash}
     body["index"][modality] = {
@@ -80,14 +81,18 @@ class _Turner:
                 by_axis[entry["axis"]] = axis_positions(axis, features["feature_id"])
         self._positions = [by_axis[entry["axis"]] for entry in held.values()]
 
-    def write(self, path: Any) -> None:
-        n_profiles = sum(file.n_rows for file in self._files)
-        with MatrixWriter(path, ["feature_id", "symbol"], n_profiles) as out:
+    def write(self, path: Any, modality: str) -> None:
+        n_profiles, n = sum(file.n_rows for file in self._files), self._features.height
+        with (
+            MatrixWriter(path, ["feature_id", "symbol"], n_profiles) as out,
+            task(f"indexing {modality}", n, "features") as advance,
+        ):
             step = max(1, _BLOCK_BYTES // (4 * n_profiles * out.rows_per_group)) * out.rows_per_group
-            for start in range(0, self._features.height, step):
+            for start in range(0, n, step):
                 part = self._features[start : start + step]
                 keys = {name: part[name].to_list() for name in ("feature_id", "symbol")}
                 out.write(keys, self._block(start, start + part.height, n_profiles))
+                advance(part.height)
         for file in self._files:
             file.close()
 
