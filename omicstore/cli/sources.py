@@ -109,7 +109,7 @@ def _write(out: Output, to: Path, text: str, *, same: bool, dry_run: bool) -> No
 def _warnings(findings: Sequence[Finding], section: Section | None) -> list[str]:
     unsure = [f for f in findings if f.unsure]
     count = sum(len(f.unsure) for f in unsure)
-    found = []
+    found = [] if findings else ["there is no file"]
     if unsure:
         found.append(
             f"{counted(count, 'guess').replace('guesss', 'guesses')} in {counted(len(unsure), 'file')}, marked with ?:"

@@ -65,7 +65,8 @@ class Head:
     @cached_property
     def layout(self) -> Layout | None:
         """The header and first rows of a delimited table; None if the file is none."""
-        if self.is_dir or not self.text:
+        # What begins so is JSON or XML, which may be one line of gigabytes.
+        if self.is_dir or self.text.lstrip()[:1] in ("", "{", "[", "<"):
             return None
         try:
             return sniff(self.path)
@@ -136,6 +137,8 @@ def look(path: Path) -> Head:
     """
     if path.is_dir():
         return Head(path, is_dir=True, names=tuple(sorted(itertools.islice(_below(path, path), NAMES))))
+    if path.exists() and not path.is_file():
+        raise SourceError(path, "this is a pipe or device", expected="a file, which can be read twice")
     try:
         return Head(path, start=_start(path))
     except OSError as error:

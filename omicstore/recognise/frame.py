@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 from omicstore.errors import OmicstoreError, SourceError
 from omicstore.formats import FORMATS
 from omicstore.readers import expand, profile_ids
+from omicstore.readers.bytestream import AGAIN
+from omicstore.readers.delimited import sniff
 from omicstore.readers.recognise import Guess, Head, look
 from omicstore.recognise.cohorts import describe_cohort
 from omicstore.recognise.finding import Finding, Part
@@ -61,6 +64,9 @@ def recognise(path: Path, sites: Mapping[str, str] | None = None) -> Finding | N
     if head.is_dir:
         guess = _best(head)
         return None if guess is None else _finding(head, guess, sites or {})
+    if re.match(r"\s*<(?:!doctype html|html)", head.text, re.IGNORECASE) and path.suffix not in (".html", ".htm"):
+        found = "this is a web page, which a portal sends where it cannot send the file"
+        return Finding(path, "damaged", reason=str(SourceError(path, found, expected="the file itself", run=AGAIN)))
     what = not_a_source(head)
     if what is not None:
         return Finding(path, "other", reason=what)
@@ -98,7 +104,13 @@ def _file(head: Head, sites: Mapping[str, str]) -> Finding:
 def _unknown(head: Head) -> str:
     if head.layout is not None:
         return "a table in which no column or row names samples"
-    return "text that is no table" if head.text else "a binary file of no known format"
+    if not head.text:
+        return "a binary file of no known format"
+    try:
+        sniff(head.path)
+    except SourceError as error:
+        return error.found.removeprefix(str(head.path)).partition(": ")[2]
+    return "text that is no table"
 
 
 def _best(head: Head) -> Guess | None:

@@ -48,6 +48,9 @@ _PAIRED = re.compile(r".+[_.-](?P<type>[TN])")
 #: Whole headers are long; the ends tell as much as the middle.
 _SAMPLE = 400
 
+#: Fewer numbers than these are not taken for Entrez ids.
+_FEW = 20
+
 
 def sample_of(ids: Sequence[str]) -> list[str]:
     """Return at most 400 of the ids that are not empty, from both ends."""
@@ -101,7 +104,7 @@ def feature_ids(ids: Sequence[str]) -> tuple[str | None, float]:
         return "metabolite", 0.9
     if symbols >= 0.8:
         return "symbol", symbols * 0.6
-    if share(some, lambda text: text.isdigit() and 1 <= len(text) <= 9) > 0.95 and not _counts_up(some):
+    if len(some) >= _FEW and share(some, str.isdigit) > 0.95 and not _counts_up(some):
         return "entrez", 0.5
     return None, 0.0
 

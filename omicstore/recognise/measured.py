@@ -21,7 +21,7 @@ _MILLION = (0.5e6, 1.02e6)
 
 _MODALITY_OF = {"illumina_probe": "meth", "antibody": "prot", "metabolite": "metab", "mirna": "mirna"}
 
-_LOG_BASE = {"rna": "which of tpm, fpkm, fpkm_uq, rsem_normalized or counts was logged", "mirna": "rpm or counts"}
+_BASES = {"rna": "tpm, fpkm, fpkm_uq, rsem_normalized or counts", "mirna": "rpm or counts"}
 
 
 @dataclass(slots=True)
@@ -132,7 +132,7 @@ def _amount(stats: Stats, name: Named, modality: str) -> Iterator[tuple[str, str
     """Tell the unit of expression: an amount, logged or not, or a ratio."""
     base = name.base if name.base in ("tpm", "fpkm", "fpkm_uq", "rsem_normalized", "counts", "rpm") else None
     likely = base or ("rpm" if modality == "mirna" else "tpm")
-    named = "" if base else f"{_LOG_BASE[modality]}: neither the values nor the name say"
+    named = "" if base else f"{_BASES[modality]}: neither the values nor the name say"
     if stats.offset is not None:
         yield f"log2({likely}+{stats.offset:g})", named
     if stats.negative:

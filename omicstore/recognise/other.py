@@ -53,6 +53,8 @@ def not_a_source(head: Head) -> str | None:
             return what
     if head.start.lstrip()[:1] in (b"{", b"[") and name.endswith((".json", ".json.gz")):
         return "JSON metadata"
+    if re.match(r"\s*<(?:\?xml|[a-z]+:)", head.text):
+        return "XML"
     return None
 
 

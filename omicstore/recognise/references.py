@@ -9,6 +9,7 @@ from omicstore.harmonize.probes import PLATFORMS, is_probe
 from omicstore.readers.recognise import look
 from omicstore.readers.references import COLUMNS
 from omicstore.recognise.finding import Finding
+from omicstore.recognise.grid import columns_of
 from omicstore.recognise.ids import feature_ids, share
 from omicstore.recognise.names import named
 
@@ -19,28 +20,55 @@ if TYPE_CHECKING:
 
 __all__ = ["is_site_table", "reference"]
 
-_KINDS = {"xena-probemap": "genes", "hgnc": "symbols", "tcga-tss": "sites", "metabolite-table": "metabolites"}
+_KINDS = {
+    "xena-probemap": "genes",
+    "hgnc": "symbols",
+    "tcga-tss": "sites",
+    "metabolite-table": "metabolites",
+    "probe-list": "masks",
+}
 
 
 def reference(head: Head) -> Finding | None:
     """Tell a reference table; None if the file is none."""
     header = set(head.header)
+    # Lines about the array stand before the header of a manifest, and a list of probes has none.
+    if any(line.startswith("IlmnID,") for line in head.lines[:20]):
+        header = {"IlmnID"}
     for form, columns in COLUMNS.items():
-        if all("*" in names or header & set(names) for names in columns.values()):
+        needed = [set(names) for names in columns.values() if "*" not in names]
+        if form == "illumina-manifest":
+            fits = header == {"IlmnID"}
+        elif form == "probe-list":
+            fits = _lists_probes(head)
+        else:
+            fits = all(header & names for names in needed)
+        if fits:
             found = Finding(head.path, "reference", form, reference=_KINDS.get(form, "probes"))
             _fill(found, head)
             return found
     return None
 
 
+def _lists_probes(head: Head) -> bool:
+    """Whether a file lists probes and measures nothing."""
+    if head.layout is None:
+        ids = [line.strip() for line in head.lines if line.strip()][1:]
+    elif head.header[0] in COLUMNS["probe-list"]["probe_id"] and not columns_of(head.layout).numbers:
+        ids = list(head.ids)
+    else:
+        return False
+    return len(ids) > 1 and share(ids, is_probe) > 0.9
+
+
 def _fill(found: Finding, head: Head) -> None:
     if found.format in ("tcga-tss", "metabolite-table"):
         return
-    found.features = feature_ids(head.ids)[0]
-    if found.format == "hgnc":
-        found.features = "symbol"
+    if found.format in ("hgnc", "probe-list"):
+        found.features = "symbol" if found.format == "hgnc" else "illumina_probe"
         return
-    if share(head.ids, is_probe) < 0.5:
+    found.features = "illumina_probe" if found.format == "illumina-manifest" else feature_ids(head.ids)[0]
+    if found.features != "illumina_probe":
         found.reference = "genes"
         return
     found.reference = "probes"

@@ -75,7 +75,7 @@ def make_section(findings: Sequence[Finding], root: Path) -> Section | None:
         if id(source) in members:
             kept.append(source)
         else:
-            section.left_out.append((source, "the ids of its samples are of another kind, which needs a study of its own"))
+            section.left_out.append((source, "its samples' ids are of another kind, which needs a study of its own"))
     kept.sort(key=_order)
     clashes = _clashes(kept)
     for source in [f for f in kept if id(f) in clashes and not _measured(f, clashes)]:
@@ -165,11 +165,13 @@ def _references(findings: Sequence[Finding], root: Path) -> dict[str, Any]:
     for found in sorted((f for f in findings if f.kind == "reference"), key=lambda f: str(f.path)):
         entry = {"path": relative(found.path.resolve(), root.resolve()), "format": found.format, **found.keys}
         kind = found.reference or ""
-        if kind == "probes":
+        if kind in ("probes", "masks"):
             refs.setdefault(kind, []).append(entry)
         else:
             refs[kind] = entry
-    return {kind: refs[kind] for kind in ("genes", "symbols", "probes", "sites", "metabolites") if kind in refs}
+    return {
+        kind: refs[kind] for kind in ("genes", "symbols", "probes", "masks", "sites", "metabolites") if kind in refs
+    }
 
 
 def _samples(sources: Sequence[Finding]) -> tuple[dict[str, Any] | None, set[int], str]:

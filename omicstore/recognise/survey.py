@@ -67,7 +67,9 @@ def _places(path: Path) -> Iterator[Path]:
         yield path
         return
     for below in sorted(path.iterdir(), key=lambda p: p.name):
-        if not below.name.startswith("."):
+        if not below.name.startswith(".") and not (
+            below.is_dir() and below.is_symlink()
+        ):  # a link may lead in a circle
             yield from _places(below)
 
 
