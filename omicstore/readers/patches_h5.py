@@ -18,15 +18,18 @@ import polars as pl
 
 from omicstore.errors import SourceError
 from omicstore.identifiers import find_barcode
+from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from omicstore.readers.recognise import Head
+
     from omicstore.slides.cache import FeatureCache
     from omicstore.sources import Sampling, Source
 
-__all__ = ["iter_patches", "read_slides"]
+__all__ = ["iter_patches", "read_slides", "recognise"]
 
 _EXPECTED = "a file with the datasets coords and features, as TRIDENT and CLAM write it"
 
@@ -172,6 +175,25 @@ def _refuse_mixed(source: Source, frame: pl.DataFrame) -> None:
         raise SourceError(
             source.path, f"{len(twice)} slides are there twice, e.g. {twice[0]}", expected="each slide once", run=run
         )
+
+
+def recognise(head: Head) -> Guess | None:
+    """Tell a slide's file by its datasets, and a folder by its first file."""
+    names = [name for name in head.names if name.lower().endswith((".h5", ".hdf5"))]
+    # Folders of pictures and .pt files lie beside those of features.
+    rest = [n for n in head.names if not n.lower().endswith((".h5", ".hdf5", ".pt", ".png", ".jpg", ".csv", ".txt"))]
+    if head.is_dir and (not names or len(rest) > len(names)):
+        return None
+    if not head.is_dir and not head.start.startswith(b"\x89HDF\r\n"):
+        return None
+    try:
+        held = _look(head.path / names[0] if head.is_dir else head.path)
+    except SourceError:
+        return None
+    if held.lacks is not None:
+        return None
+    note = f"the first slide has {held.n_patches:,} patches of {held.dim} numbers, encoder {held.encoder}"
+    return Guess("patches-h5", modality="patches", specific=10, notes=(note,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,6 +164,9 @@ def _finding(head: Head, guess: Guess, sites: Mapping[str, str]) -> Finding:
         if guess.modality is None or guess.unit is None:  # else the reader knows all that values could tell
             _matrix(found, head, name, beside)
         found.unit = found.unit or form.unit
+        for field, told in (("modality", found.modality), ("unit", found.unit)):
+            if told is None:
+                found.unsure.setdefault(field, f"the {field}, which nothing in the file says")
     elif form.kind == "table" and head.layout is not None:
         columns = columns_of(head.layout)
         if guess.format == "clinical-table":

@@ -65,11 +65,13 @@ def make_section(findings: Sequence[Finding], root: Path) -> Section | None:
     root
         The folder that its paths are to be relative to.
     """
-    sources = [f for f in findings if f.kind == "source" and ((f.modality and f.unit) or not _is_matrix(f))]
+    told = [f for f in findings if f.kind == "source"]
+    sources = [f for f in told if (f.modality and f.unit) or not _is_matrix(f)]
     if not sources:
         return None
     rule, members, doubt = _samples(sources)
     section = Section({}, sample_doubt=doubt)
+    section.left_out += [(f, "say its modality and unit") for f in told if f not in sources]
     kept = []
     for source in sources:
         if id(source) in members:
@@ -117,7 +119,7 @@ def _dataset(sources: Sequence[Finding]) -> str:
 
 def _measured(found: Finding, clashes: Clashes) -> list[str]:
     """Return the modalities of a source that do not clash with another's."""
-    held = [p.modality for p in found.parts if p.modality] or [found.modality]
+    held: list[str | None] = [p.modality for p in found.parts if p.modality] or [found.modality]
     return [m for m in held if m is not None and m not in clashes.get(id(found), ((), ""))[0]]
 
 
