@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import StoreError, UnknownNameError, UsageError
+from omicstore.extras import extra
 from omicstore.modalities import MODALITIES
-from omicstore.scverse import extra
 from omicstore.store.catalog import profile_column
 from omicstore.store.clinical import clinical_table
 from omicstore.store.describe import has_modality

@@ -18,7 +18,10 @@ from typing import Literal
 
 from omicstore.errors import UnknownNameError
 
-__all__ = ["FORMATS", "Format", "get_format"]
+__all__ = ["ABOUT", "FORMATS", "Format", "get_format"]
+
+#: Where an export says what it holds, in formats that have room for it: the key of ``uns`` or of the metadata.
+ABOUT = "omicstore"
 
 
 @dataclass(frozen=True, slots=True)

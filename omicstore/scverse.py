@@ -5,38 +5,19 @@ What a reader of the file needs to take it into a store again stands in ``uns["o
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from omicstore.errors import MissingExtraError
+from omicstore.extras import extra
+from omicstore.formats import ABOUT
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     import anndata
     import mudata
     import polars as pl
 
     from omicstore.cohort import Cohort
 
-__all__ = ["UNS", "extra", "to_anndata", "to_mudata"]
-
-#: The key of ``uns`` under which it is said where the numbers come from.
-UNS = "omicstore"
-
-
-def extra(package: str, group: str = "scverse") -> ModuleType:
-    """Import a package that only some users have.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed; says which extra brings it.
-    """
-    try:
-        return import_module(package)
-    except ImportError:
-        raise MissingExtraError(package, group) from None
+__all__ = ["origin", "to_anndata", "to_mudata"]
 
 
 def to_anndata(cohort: Cohort, modality: str, *, values: bool = True) -> anndata.AnnData:
@@ -77,7 +58,7 @@ def to_mudata(cohort: Cohort, *, values: bool = True) -> mudata.MuData:
     obs = _indexed(_filled(cohort.clinical(), "sample_id"), "sample_id").loc[data.obs_names]
     for name in obs.columns:
         data.obs[name] = obs[name]
-    data.uns[UNS] = _origin(cohort)
+    data.uns[ABOUT] = origin(cohort)
     return data
 
 
@@ -93,15 +74,17 @@ def _bare(cohort: Cohort, modality: str, *, values: bool) -> anndata.AnnData:
         obs=pandas.DataFrame(index=pandas.Index(ids, name="sample_id", dtype=object)),
         var=var,
     )
-    data.uns[UNS] = _origin(cohort) | cohort.facts(modality)
+    data.uns[ABOUT] = origin(cohort) | cohort.facts(modality)
     return data
 
 
-def _origin(cohort: Cohort) -> dict[str, Any]:
+def origin(cohort: Cohort) -> dict[str, Any]:
+    """Return where the numbers come from: release, dataset, cohorts, whether simulated, and whether of a split."""
     store = cohort.store
     return {
         "release": store.release,
         "dataset": store.dataset,
+        "cohorts": ",".join(cohort.question.cohorts),
         "simulated": store.simulated,
         "reads": cohort.marked,
     }

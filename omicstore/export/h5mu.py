@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from omicstore.export.h5ad import fill
 from omicstore.export.matrices import matrices_of
-from omicstore.scverse import extra, to_mudata
+from omicstore.extras import extra
+from omicstore.scverse import to_mudata
 
 if TYPE_CHECKING:
     from pathlib import Path

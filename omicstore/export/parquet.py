@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from omicstore.modalities import MATRIX_MODALITIES
+from omicstore.formats import ABOUT
 from omicstore.progress import task
+from omicstore.scverse import origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +25,7 @@ def write(cohort: Cohort, folder: Path) -> list[str]:
     """Write ``<modality>.parquet``, ``samples.parquet`` and ``features/<modality>.parquet``.
 
     A modality's table has ``sample_id`` and one float32 column per feature, and only the samples that were measured.
+    Its metadata says under the key ``omicstore`` what it holds: modality, unit, release.
     """
     write_tables(cohort, folder, "parquet", save)
     return []
@@ -46,8 +49,12 @@ def write_tables(cohort: Cohort, folder: Path, suffix: str, save: Callable[[pa.T
     (folder / "features").mkdir()
     with task("writing", len(cohort.modalities), "modalities") as advance:
         for modality in cohort.modalities:
-            save(cohort.to_polars(modality).to_arrow(), folder / f"{modality}.{suffix}")
-            if modality in MATRIX_MODALITIES:
+            table = cohort.to_polars(modality).to_arrow()
+            if modality in cohort.matrices:
+                facts = json.dumps(origin(cohort) | cohort.facts(modality), sort_keys=True, ensure_ascii=False)
+                table = table.replace_schema_metadata({ABOUT: facts})
+            save(table, folder / f"{modality}.{suffix}")
+            if modality in cohort.matrices:
                 save(cohort.features(modality).to_arrow(), folder / "features" / f"{modality}.{suffix}")
             advance()
 

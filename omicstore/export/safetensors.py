@@ -9,7 +9,9 @@ import numpy as np
 
 from omicstore.export.csv import write_table
 from omicstore.export.matrices import blocks, matrices_of, measured
-from omicstore.scverse import extra
+from omicstore.extras import extra
+from omicstore.formats import ABOUT
+from omicstore.scverse import origin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,13 +39,9 @@ def write(cohort: Cohort, folder: Path) -> list[str]:
         values = np.empty((len(ids), features.height), np.float32)
         for rows, block in blocks(cohort, modality):
             values[rows] = block
-        facts = cohort.facts(modality) | {
-            "release": cohort.store.release,
-            "simulated": cohort.store.simulated,
-            "sample_ids": ids,
-            "feature_ids": features["feature_id"].to_list(),
-        }
+        columns = features["feature_id"].to_list()
+        facts = origin(cohort) | cohort.facts(modality) | {"sample_ids": ids, "feature_ids": columns}
         # One key: the writer puts several in an order that differs from run to run.
-        about = {"omicstore": json.dumps(facts, sort_keys=True, ensure_ascii=False)}
+        about = {ABOUT: json.dumps(facts, sort_keys=True, ensure_ascii=False)}
         save_file({f"{modality}/values": values}, folder / f"{modality}.safetensors", about)
     return left_out

@@ -7,14 +7,17 @@ describe the rows.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from omicstore.errors import SourceError
+from omicstore.formats import ABOUT
+from omicstore.modalities import MODALITIES
 from omicstore.progress import task
 from omicstore.readers.arrow_file import ArrowFile, ParquetFile
 from omicstore.readers.axes import profile_test
@@ -23,6 +26,7 @@ from omicstore.readers.delimited import Layout
 from omicstore.readers.matrix_plan import info_frame, info_names, kept_rows, plan_columns, refuse_mixed
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable
+from omicstore.sources import Source
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
     from omicstore.readers.arrow_file import ColumnFile
     from omicstore.readers.matrix_plan import Plan
     from omicstore.readers.recognise import Head
-    from omicstore.sources import Sampling, Source
+    from omicstore.sources import Sampling
 
 __all__ = ["open_columns", "profile_ids", "read_columns", "recognise"]
 
@@ -56,6 +60,7 @@ def read_columns(source: Source, sampling: Sampling | None = None) -> list[RawTa
     """
     is_profile = profile_test(sampling)
     with open_columns(source) as file:
+        facts = _facts(file)
         layout, source = _layout(source, file)
         drops = Drops()
         plan = plan_columns(source, layout, sampling, is_profile, drops, None)
@@ -65,7 +70,14 @@ def read_columns(source: Source, sampling: Sampling | None = None) -> list[RawTa
         if sampling is None:
             refuse_mixed(source, layout, plan, ids, list(range(1, len(ids) + 1)), is_profile)
         values = _values(source, file, layout, plan)
+    source = replace(
+        source,
+        upstream_fit=source.upstream_fit or facts.get("upstream_fit"),
+        platform=source.platform or facts.get("platform"),
+    )
     raw = RawTable("matrix", source, source.modality, rows_in=len(ids), columns_in=len(layout.header), drops=drops)
+    if facts.get("simulated"):
+        raw.warnings.append("the file was exported from a store of simulated data")
     n_missing = _mask(values, source)
     if n_missing:
         raw.warnings.append(f"{n_missing:,} cells hold {' or '.join(source.missing)} and were read as missing")
@@ -102,9 +114,32 @@ def recognise(head: Head) -> Guess | None:
     """Tell the two formats by their first bytes."""
     if head.is_dir:
         return None
-    if head.start.startswith(b"PAR1"):
-        return Guess("parquet", specific=10)
-    return Guess("arrow", specific=10) if head.start.startswith((b"ARROW1", b"\xff\xff\xff\xff")) else None
+    name = "parquet" if head.start.startswith(b"PAR1") else "arrow"
+    if name == "arrow" and not head.start.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        return None
+    try:
+        with open_columns(Source(head.path, name)) as file:
+            facts = _facts(file)
+    except SourceError as error:
+        return Guess(name, notes=(str(error),), specific=10)
+    cohort = facts.get("cohorts", "")
+    told = facts.get("modality")
+    return Guess(
+        name,
+        modality=told if told in MODALITIES else None,
+        unit=facts.get("unit"),
+        cohort=cohort if cohort and "," not in cohort else None,
+        specific=10,
+    )
+
+
+def _facts(file: ColumnFile) -> dict[str, Any]:
+    """Return what omicstore's export said of a matrix; nothing of other files."""
+    try:
+        facts = json.loads((file.schema.metadata or {}).get(ABOUT.encode(), b"{}"))
+    except ValueError:
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def open_columns(source: Source) -> ColumnFile:

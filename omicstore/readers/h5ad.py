@@ -16,13 +16,14 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import SourceError, StudyError, nearest
+from omicstore.extras import extra
+from omicstore.formats import ABOUT
 from omicstore.modalities import MODALITIES, get_modality
 from omicstore.progress import task
 from omicstore.readers.delimited import duplicates
 from omicstore.readers.matrix_plan import selected
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable
-from omicstore.scverse import UNS, extra
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,8 +95,14 @@ def recognise(head: Head) -> Guess | None:
             facts = facts_of(file)
     except SourceError:
         return None
-    modality = facts.get("modality")
-    return Guess("h5ad", modality=modality if modality in MODALITIES else None, unit=facts.get("unit"), specific=10)
+    modality, cohort = facts.get("modality"), facts.get("cohorts", "")
+    return Guess(
+        "h5ad",
+        modality=modality if modality in MODALITIES else None,
+        unit=facts.get("unit"),
+        cohort=cohort if cohort and "," not in cohort else None,
+        specific=10,
+    )
 
 
 @contextmanager
@@ -128,7 +135,7 @@ def opened(path: Path, kind: str) -> Iterator[h5py.File]:
 
 def facts_of(group: h5py.Group) -> dict[str, str]:
     """Return what omicstore's export said of a matrix; nothing of other files."""
-    held = group.get(f"uns/{UNS}")
+    held = group.get(f"uns/{ABOUT}")
     if held is None or not hasattr(held, "items"):
         return {}
     facts = {}

@@ -85,10 +85,11 @@ def recognise(head: Head) -> Guess | None:
         return None
     try:
         with opened(head.path, "MuData") as file:
+            cohort = facts_of(file).get("cohorts", "")
             notes = [f"{key}: {_say(facts_of(group) or _named(key))}" for key, group in file["mod"].items()]
     except (SourceError, KeyError) as error:
         return Guess("h5mu", notes=(str(error),), specific=10)
-    return Guess("h5mu", notes=tuple(notes), specific=10)
+    return Guess("h5mu", cohort=cohort if cohort and "," not in cohort else None, notes=tuple(notes), specific=10)
 
 
 def _say(facts: dict[str, str]) -> str:

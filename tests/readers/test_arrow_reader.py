@@ -191,3 +191,15 @@ class TestBad:
         with pytest.raises(SourceError, match="this is no whole Parquet file"):
             read(source)
         assert recognise(look(source.path)) is None
+
+
+def test_what_our_own_export_says(put: Callable[..., Source]) -> None:
+    facts = (
+        '{"modality": "prot", "unit": "log2_ratio", "cohorts": "AAA", "upstream_fit": "all_samples", "simulated": true}'
+    )
+    source = put(table().replace_schema_metadata({"omicstore": facts}))
+    guess = recognise(look(source.path))
+    assert (guess.modality, guess.unit, guess.cohort) == ("prot", "log2_ratio", "AAA")
+    (raw,) = read(source)
+    assert raw.source.upstream_fit == "all_samples"
+    assert raw.warnings == ["the file was exported from a store of simulated data"]

@@ -14,7 +14,7 @@ import polars as pl
 import pytest
 
 import omicstore
-from omicstore import scverse
+from omicstore import extras
 from omicstore.errors import MissingExtraError, StoreError, UnknownNameError
 
 
@@ -190,7 +190,7 @@ def test_missing_package(store, monkeypatch, method, package):
     def absent(name):
         raise ImportError(name)
 
-    monkeypatch.setattr(scverse, "import_module", absent)
+    monkeypatch.setattr(extras, "import_module", absent)
     cohort = store.query("AAA", "rna")
     arguments = ["rna"] if method == "to_pandas" else []
     with pytest.raises(MissingExtraError, match=rf"needs the package {package}, .*pip install 'omicstore\["):
