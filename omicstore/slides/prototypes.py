@@ -58,7 +58,7 @@ def prototypes(features: NDArray[np.floating], k: int = 16, seed: int = 0) -> Pr
     k
         How many components.
     seed
-        Of the first means (k-means++), and of the draw from more than `MOST` patches.
+        Of the first means (k-means), and of the draw from more than `MOST` patches.
 
     Raises
     ------
@@ -89,22 +89,22 @@ def prototypes(features: NDArray[np.floating], k: int = 16, seed: int = 0) -> Pr
         rows = rows[np.sort(np.random.default_rng(seed).choice(len(rows), MOST, replace=False))]
     distinct = 1 + int((rows[1:] != rows[:-1]).any(axis=1).sum())
     n = min(k, distinct)
-    model = GaussianMixture(n, covariance_type="diag", init_params="kmeans", reg_covar=_FLOOR, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # 100 steps are near enough to a summary
-        model.fit(rows)
-    order = np.lexsort((*model.means_.T[::-1], -model.weights_))
+    if n == 1:
+        means, weights, variances = rows.mean(axis=0)[None], np.ones(1), rows.var(axis=0)[None] + _FLOOR
+    else:
+        model = GaussianMixture(n, covariance_type="diag", init_params="kmeans", reg_covar=_FLOOR, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # 100 steps are near enough to a summary
+            model.fit(rows)
+        means, weights, variances = model.means_, model.weights_, model.covariances_
+    order = np.lexsort((*means.T[::-1], -weights))
 
     def filled(values: NDArray[np.floating], empty: float) -> NDArray[np.float32]:
         whole = np.full((k, *values.shape[1:]), empty, np.float32)
         whole[:n] = values[order]
         return whole
 
-    return Prototypes(
-        means=filled(model.means_, np.nan),
-        weights=filled(model.weights_, 0.0),
-        variances=filled(model.covariances_, np.nan),
-    )
+    return Prototypes(filled(means, np.nan), filled(weights, 0.0), filled(variances, np.nan))
 
 
 def sampled(parts: Iterable[NDArray[np.floating]], seed: int = 0) -> NDArray[np.float32]:

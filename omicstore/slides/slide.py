@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -68,22 +69,40 @@ class Slide:
             raise MissingExtraError("tiffslide", "slides") from None
         self.path, self.magnification, self.tile_size = path, magnification, tile_size
         try:
-            self._file = tiffslide.TiffSlide(path)
+            self._stream = path.open("rb")
+        except OSError as error:
+            raise SourceError(path, f"cannot be read: {error.strerror}") from None
+        logger = logging.getLogger("tifffile")
+        level = logger.level
+        logger.setLevel(logging.CRITICAL)  # what is wrong with a file is said once, below
+        try:
+            self._file = tiffslide.TiffSlide(self._stream)
+            self.width, self.height = self._file.dimensions
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            self._stream.close()
             raise SourceError(
                 path,
                 f"cannot be opened as a slide ({' '.join(str(error).split())[:200]})",
                 expected="a whole .svs, .ndpi or tiled .tiff",
                 run="download it again, or leave it out of the folder",
             ) from None
-        self.width, self.height = self._file.dimensions
-        self.level0_magnification = self._scanned_at(level0_magnification)
+        finally:
+            logger.setLevel(level)
+        try:
+            self.level0_magnification = self._scanned_at(level0_magnification)
+        except SourceError:
+            self._close()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self._close()
+
+    def _close(self) -> None:
         self._file.close()
+        self._stream.close()
 
     @property
     def side(self) -> int:

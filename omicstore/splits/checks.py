@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import polars as pl
 
 from omicstore.splits.exposure import pretrained
 from omicstore.splits.spec import CHECKS
+from omicstore.text.redaction import covers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -256,7 +258,28 @@ def _proxies(catalogue: Catalogue, spec: SplitSpec) -> CheckResult:
     used = spec.modalities or tuple(catalogue.profiles["modality"].unique().sort().to_list())
     origins = own["derived_from"].unique().sort().to_list()
     failed = [f"{spec.label} is called from {o}" for o in origins if set(o.replace(",", " ").split()) & set(used)]
-    return _result("L9", failed, "labels say what they were derived from", "warning", derived_from=origins)
+    why = "labels say what they were derived from"
+    evidence: dict[str, Any] = {"derived_from": origins}
+    if "report" in used and (texts := _reports(catalogue, spec, spec.label)):
+        unredacted = sorted(cohort for cohort, done in texts.items() if not done)
+        evidence["reports_redacted"] = {cohort: done for cohort, done in sorted(texts.items())}
+        failed += [f"the reports of {cohort} are not redacted for {spec.label}" for cohort in unredacted]
+        if unredacted:
+            why = f"a report may say the label in words: redact: [{spec.label}] in its source takes them out"
+        else:
+            why += f"; the words for {spec.label} are redacted from the reports, which can still hint at it"
+    return _result("L9", failed, why, "warning", **evidence)
+
+
+def _reports(catalogue: Catalogue, spec: SplitSpec, task: str) -> dict[str, bool]:
+    """Return, for each chosen cohort that has reports, whether all of its sources are redacted for a task."""
+    own = catalogue.provenance.filter((pl.col("modality") == "report") & (pl.col("profiles_kept") > 0))
+    labels = catalogue.labels.filter(pl.col("task") == task)["label"].drop_nulls().unique().to_list()
+    found: dict[str, bool] = {}
+    for row in own.filter(pl.col("cohort").is_in(list(catalogue.chosen(spec.cohorts)))).iter_rows(named=True):
+        done = covers(json.loads(row.get("redacted") or "[]"), task, labels)
+        found[row["cohort"]] = done and found.get(row["cohort"], True)
+    return found
 
 
 def _availability(rows: pl.DataFrame, spec: SplitSpec) -> CheckResult:
