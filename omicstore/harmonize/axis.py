@@ -104,7 +104,7 @@ def aggregate(
         (len(rows), features) float32, C order, in the stored unit, with one bit pattern for NaN.
     """
     shape = (rows.size, axis.starts.size)
-    if reuse and values.shape[1] <= 2 * shape[1] <= 2 * values.shape[1]:
+    if reuse and values.flags.writeable and values.shape[1] <= 2 * shape[1] <= 2 * values.shape[1]:
         # Rows are taken in the order in which they lie, so none is written over before it has been read.
         out = values.reshape(-1)[: rows.size * shape[1]].reshape(shape)
     else:
