@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from omicstore.diskmatrix import row_blocks
 from omicstore.errors import SourceError, StudyError
 from omicstore.harmonize.features import (
     Found,
@@ -30,9 +31,11 @@ from omicstore.units import Unit, parse_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from omicstore.diskmatrix import Rows
     from omicstore.harmonize.references import References
     from omicstore.readers.table import RawTable
     from omicstore.sources import Source, Study
@@ -58,7 +61,7 @@ class Assay:
     platform
         The array or instrument, None where the source does not say.
     values
-        (profiles, features) float32, NaN where missing.
+        (profiles, features) float32, NaN where missing; on the disk where probes are too many to be held.
     profiles
         Row by row the columns of the profiles table, without chosen, reason, nearest_profile and nearest_r.
     features
@@ -75,7 +78,7 @@ class Assay:
     unit_in: str
     upstream_fit: str
     platform: str | None
-    values: NDArray[np.float32]
+    values: Rows
     profiles: pl.DataFrame
     features: pl.DataFrame
     source: Source
@@ -91,7 +94,7 @@ class Matrix:
     Attributes
     ----------
     values
-        (chosen profiles, features) float32, sorted by sample_id.
+        (chosen profiles, features) float32, sorted by sample_id; on the disk where the assay's are.
     rows
         sample_id, profile_id of each row, as `omicstore.schema.matrix_rows` names them.
     features
@@ -105,7 +108,7 @@ class Matrix:
     unit: str
     upstream_fit: str
     platform: str | None
-    values: NDArray[np.float32]
+    values: Rows
     rows: pl.DataFrame
     features: pl.DataFrame
     profiles: pl.DataFrame
@@ -119,7 +122,9 @@ def combine(assays: Sequence[Assay]) -> Matrix:
     return join(assays)
 
 
-def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source_id: str) -> list[Assay]:
+def to_assays(
+    raw: RawTable, cohort: str, study: Study, refs: References, source_id: str, scratch: Path | None = None
+) -> list[Assay]:
     """Harmonise a matrix.
 
     Parameters
@@ -132,6 +137,8 @@ def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source
         The study and its reference tables.
     source_id
         The source's short content hash.
+    scratch
+        A folder for probes that are kept and too many to be held; the system's where None.
 
     Returns
     -------
@@ -149,7 +156,7 @@ def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source
         return []
     source, modality = raw.source, raw.modality or raw.source.modality or ""
     unit = _unit(source, modality)
-    numbers = measured(raw, modality, unit, refs)
+    numbers = measured(raw, modality, unit, refs, scratch)
     if not raw.features:
         raise SourceError(source.path, "there are 0 features in it", expected="at least one feature")
     sample_drops = Drops()
@@ -168,7 +175,7 @@ def to_assays(raw: RawTable, cohort: str, study: Study, refs: References, source
     axes = _axes(raw, modality, unit, refs)
     for name, platform, found in axes:
         last = len(assays) == len(axes) - 1
-        values = numbers.on(found.axis, platform, picked, last=last)
+        values = numbers.on(name, found.axis, platform, picked, last=last)
         drops = Drops()
         drops.update(sample_drops)
         drops.update(found.drops)
@@ -230,14 +237,14 @@ def _profiles(
     raw: RawTable,
     rows: NDArray[np.intp],
     samples: list[Sample],
-    values: NDArray[np.float32],
+    values: Rows,
     features: pl.DataFrame,
     what: tuple[str, str, str | None, str],
 ) -> pl.DataFrame:
     cohort, modality, platform, source_id = what
     ffpe = formalin_fixed(raw)
     hashes = content_hashes(values, features.get_column("feature_id").to_list())
-    missing = np.isnan(values).sum(axis=1).tolist()
+    missing = [int(n) for _, block in row_blocks(values) for n in np.isnan(block).sum(axis=1)]
     records: list[dict[str, Any]] = []
     for row, sample, digest, absent in zip(rows.tolist(), samples, hashes, missing, strict=True):
         raw_id = raw.ids[row]
@@ -266,11 +273,14 @@ _SAMPLE_COLUMNS = (
 )  # fmt: skip
 
 
-def content_hashes(values: NDArray[np.float32], feature_ids: Sequence[str]) -> list[str]:
+def content_hashes(values: Rows, feature_ids: Sequence[str]) -> list[str]:
     """Return a sha256 for each row: over the feature ids and the values as little-endian float32.
 
     NaN must have one bit pattern and zero one sign, as `aggregate` leaves them.
     """
     axis = hashlib.sha256("\n".join(feature_ids).encode()).digest()
-    contiguous = np.ascontiguousarray(values, dtype="<f4")
-    return [hashlib.sha256(axis + row.tobytes()).hexdigest() for row in contiguous]
+    return [
+        hashlib.sha256(axis + row.tobytes()).hexdigest()
+        for _, block in row_blocks(values)
+        for row in np.ascontiguousarray(block, dtype="<f4")
+    ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from omicstore.diskmatrix import DiskMatrix
 from omicstore.errors import StudyError
 from omicstore.harmonize.assay import Assay, Matrix
 from omicstore.harmonize.duplicates import nearest_other
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from omicstore.diskmatrix import Rows
+
 __all__ = ["combine"]
 
 #: From the least to the most that an upstream normalisation can have seen.
@@ -32,7 +35,7 @@ _FITS = ("none", "unknown", "per_cohort", "all_samples")
 class _Pool:
     """Assays whose profiles compete: chosen rows on the union of their axes, whose they are, and all profiles."""
 
-    values: NDArray[np.float32]
+    values: Rows
     samples: list[str]
     features: pl.DataFrame
     profiles: pl.DataFrame
@@ -132,14 +135,14 @@ def _union(assays: Sequence[Assay]) -> tuple[pl.DataFrame, list[NDArray[np.intp]
     ]
 
 
-def _gather(
-    assays: Sequence[Assay], places: Sequence[NDArray[np.intp]], width: int, rows: NDArray[np.intp]
-) -> NDArray[np.float32]:
+def _gather(assays: Sequence[Assay], places: Sequence[NDArray[np.intp]], width: int, rows: NDArray[np.intp]) -> Rows:
     """Take rows of the stacked assays, on the union of their axes."""
     if len(assays) == 1:
         # An assay without replicates is the matrix itself; a copy would double the memory.
-        whole = rows.size == assays[0].values.shape[0] and np.array_equal(rows, np.arange(rows.size))
-        return assays[0].values if whole else assays[0].values[rows]
+        values = assays[0].values
+        if rows.size == values.shape[0] and np.array_equal(rows, np.arange(rows.size)):
+            return values
+        return values.view(rows) if isinstance(values, DiskMatrix) else values[rows]
     out = np.full((rows.size, width), np.nan, dtype=np.float32)
     begin = 0
     for assay, place in zip(assays, places, strict=True):
@@ -210,7 +213,7 @@ def _side_by_side(pools: Sequence[_Pool]) -> _Pool:
     values = np.full((len(samples), features.height), np.nan, dtype=np.float32)
     begin = 0
     for pool in pools:
-        values[[row_of[sample] for sample in pool.samples], begin : begin + pool.features.height] = pool.values
+        values[[row_of[sample] for sample in pool.samples], begin : begin + pool.features.height] = pool.values[:]
         begin += pool.features.height
     return _Pool(
         values=np.ascontiguousarray(values[:, order]),

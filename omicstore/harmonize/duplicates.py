@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from omicstore.diskmatrix import Rows
+
 __all__ = ["MAX_FEATURES", "nearest_other", "standardised"]
 
 #: More features than this add time but nothing to see: they are thinned evenly.
@@ -20,7 +22,7 @@ MAX_FEATURES = 2048
 _BLOCK = 1024
 
 
-def standardised(values: NDArray[np.float32], *, log: bool) -> NDArray[np.float32]:
+def standardised(values: Rows, *, log: bool) -> NDArray[np.float32]:
     """Standardise the columns, then the rows, so that a product of two rows is their Pearson correlation.
 
     Parameters
@@ -59,9 +61,7 @@ def _thinned(n: int) -> NDArray[np.intp]:
     return np.unique(np.linspace(0, n - 1, MAX_FEATURES).astype(np.intp))
 
 
-def nearest_other(
-    values: NDArray[np.float32], patients: Sequence[str], *, log: bool
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def nearest_other(values: Rows, patients: Sequence[str], *, log: bool) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Find for each profile the most similar one of another patient.
 
     Parameters

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from omicstore.diskmatrix import row_blocks
 from omicstore.errors import StoreError
 from omicstore.modalities import get_modality
 
@@ -33,10 +34,11 @@ def refuse_broken(part: MatrixPart, where: str) -> None:
     ids = part.features["feature_id"]
     if not ids.is_sorted():
         raise StoreError(f"{where}: its features are not sorted by feature_id")
-    bad = np.argwhere(np.isinf(part.values).any(axis=1))
-    if bad.size:
-        sample = part.rows["sample_id"][int(bad[0, 0])]
-        feature = ids[int(np.argmax(np.isinf(part.values[bad[0, 0]])))]
+    for start, block in row_blocks(part.values):
+        bad = np.argwhere(np.isinf(block))
+        if not bad.size:
+            continue
+        sample, feature = part.rows["sample_id"][start + int(bad[0, 0])], ids[int(bad[0, 1])]
         raise StoreError(
             f"{where} is infinite at sample {sample}, feature {feature}",
             expected="finite numbers, or NaN where missing",

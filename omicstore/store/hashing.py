@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from omicstore.diskmatrix import Rows
     from omicstore.schema import Table
 
 __all__ = ["column_hash", "in_key_order", "node_hash", "table_hash", "values_hash"]
@@ -47,7 +48,7 @@ def node_hash(kind: str, children: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json([kind, dict(children)])).hexdigest()
 
 
-def values_hash(values: NDArray[np.float32]) -> str:
+def values_hash(values: Rows) -> str:
     """Return the hash of an (n, F) float32 matrix, rows in key order; every NaN counts as the same."""
     digest = hashlib.sha256(f"float32[{values.shape[0]},{values.shape[1]}]".encode())
     step = max(1, _BLOCK_BYTES // max(4 * values.shape[1], 1))
@@ -81,7 +82,7 @@ def column_hash(column: pl.Series) -> str:
 
 def in_key_order(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     """Return the rows sorted by the table's key and then by all other columns, so that their order is unique."""
-    others = (c for c in table.columns if c not in table.key and c in frame.columns)
+    others = (c for c in table.columns if c not in table.key and frame.schema.get(c, pl.List).is_nested() is False)
     return frame.sort([*table.key, *others], nulls_last=True)
 
 

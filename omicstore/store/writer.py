@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import StoreError
+from omicstore.progress import task
 from omicstore.schema import FEATURES, FORMAT, REPORTS, TABLES
 from omicstore.store import layout
 from omicstore.store.assemble import assemble
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from numpy.typing import NDArray
+    from omicstore.diskmatrix import Rows
 
 __all__ = ["MatrixPart", "assemble", "write_cohort"]
+
+#: Row groups that are written at a time.
+GROUPS = 16
 
 
 class MatrixPart(Protocol):
@@ -47,7 +51,7 @@ class MatrixPart(Protocol):
     unit: str
     upstream_fit: str
     platform: str | None
-    values: NDArray[np.float32]
+    values: Rows
     rows: pl.DataFrame
     features: pl.DataFrame
 
@@ -137,8 +141,14 @@ class _CohortWriter:
         with (
             staged(self.root / values_path) as beside,
             MatrixWriter(beside, ["sample_id", "profile_id"], features.height) as out,
+            task(f"writing {part.modality} of {self.cohort}", rows.height, "profiles") as advance,
         ):
-            out.write({name: rows[name].to_list() for name in ("sample_id", "profile_id")}, values)
+            step = GROUPS * out.rows_per_group
+            for start in range(0, rows.height, step):
+                some = rows[start : start + step]
+                keys = {name: some[name].to_list() for name in ("sample_id", "profile_id")}
+                out.write(keys, values[start : start + step])
+                advance(some.height)
         features_path = layout.features_file(self.cohort, part.modality, features_hash)
         write_table(self.root / features_path, features)
         self._file(values_path, rows.height, content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -48,16 +48,18 @@ def annotated(genes: list[tuple[str | None, str | None]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def table(path: Path, ids: list[str], features: list[str], values: np.ndarray, unit: str) -> RawTable:
-    source = Source(path, "matrix", "meth", "BLCA", unit, platform="hm450")
-    return RawTable("matrix", source, "meth", ids=ids, features=features, values=values)
+def table(
+    path: Path, ids: list[str], features: list[str], values: np.ndarray, unit: str, modality: str, *, keep: bool
+) -> RawTable:
+    source = Source(path, "matrix", modality, "BLCA", unit, platform="hm450", keep_probes=keep)
+    return RawTable("matrix", source, modality, ids=ids, features=features, values=values)
 
 
 def in_blocks(raw: RawTable, along: str, cuts: list[int], *, lazy: bool) -> RawTable:
     """Return the same table in blocks; `lazy` names its rows only as they come."""
     assert raw.values is not None
     rows = raw.values if along == "profiles" else raw.values.T
-    given = RawTable("matrix", raw.source, "meth", ids=list(raw.ids), features=list(raw.features))
+    given = RawTable("matrix", raw.source, raw.modality, ids=list(raw.ids), features=list(raw.features))
     names = given.ids if along == "profiles" else given.features
     all_names = list(names)
     if lazy:
@@ -84,7 +86,7 @@ def outcome(raw: RawTable, refs: References) -> object:
         return str(error)
     return [
         (
-            *(a.modality, a.platform, a.values.tobytes(), a.values.shape, a.profiles.rows(), a.features.rows()),
+            *(a.modality, a.platform, a.values[:].tobytes(), a.values.shape, a.profiles.rows(), a.features.rows()),
             *(a.warnings, a.drops.counts, a.drops.examples),
         )
         for a in assays
@@ -114,7 +116,8 @@ def test_blocks_give_the_same_as_the_whole(tmp_path_factory: pytest.TempPathFact
     refs = made_references(annotated(genes))
     ids = [f"TCGA-4Z-{i:04d}-01A" for i in rng.permutation(n)]
     path = tmp_path_factory.getbasetemp() / "x.tsv"
-    whole = table(path, ids, features, values, unit)
+    modality = draw(st.sampled_from(["meth", "meth", "meth_probe"]))
+    whole = table(path, ids, features, values, unit, modality, keep=draw(st.booleans()))
     along, cuts = draw(st.sampled_from(["profiles", "features"])), draw(st.lists(st.integers(0, 60), max_size=6))
     parts = in_blocks(whole, along, cuts, lazy=draw(st.booleans()) if along == "features" else False)
     found, expected = outcome(parts, refs), outcome(whole, refs)
@@ -164,9 +167,9 @@ CASES = {
 
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("more", [{}, {"drop": ("^cg0000000[45]$",)}, {"missing": ("0.125",)}])
+@pytest.mark.parametrize("more", [{}, {"drop": ("^cg0000000[45]$",)}, {"missing": ("0.125",)}, {"keep_probes": True}])
 def test_files_streamed_and_held_say_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, more: dict[str, tuple[str, ...]], *, turned: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, more: dict[str, Any], *, turned: bool
 ) -> None:
     rng = np.random.default_rng(3)
     ids = [f"TCGA-4Z-{i:04d}-01A" for i in range(5)]
