@@ -54,7 +54,7 @@ def build_cohort(root: Path, cohort: str) -> dict[str, Any]:
 
     cohort = cohort.upper()
     planned = load_plan(root, cohort)
-    work = _CohortBuild(planned, cohort)
+    work = _CohortBuild(planned, cohort, root / STORE)
     body = write_cohort(
         root / STORE,
         cohort,
@@ -70,7 +70,8 @@ def build_cohort(root: Path, cohort: str) -> dict[str, Any]:
 class _CohortBuild:
     """One cohort's way through the readers and the harmonising, one matrix in memory at a time."""
 
-    def __init__(self, planned: Planned, cohort: str) -> None:
+    def __init__(self, planned: Planned, cohort: str, scratch: Path) -> None:
+        self.scratch = scratch
         self.planned, self.cohort, self.study = planned, cohort, planned.study
         self.refs = References.load(planned.study)
         self.ledger = Ledger(planned, cohort)
@@ -98,7 +99,7 @@ class _CohortBuild:
                 if raw.kind != "matrix":
                     self.tables_raw.append((position, self._id(source), raw))
                     continue
-                for assay in to_assays(raw, self.cohort, self.study, self.refs, self._id(source)):
+                for assay in to_assays(raw, self.cohort, self.study, self.refs, self._id(source), self.scratch):
                     self.ledger.assay(assay, raw)
                     assay.profiles = fixation.fill(assay.profiles)
                     assays.setdefault(assay.modality, []).append(assay)
