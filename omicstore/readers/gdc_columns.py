@@ -122,25 +122,14 @@ def read_column(path: Path, form: Form, base: str, missing: Sequence[str] = ()) 
     layout = Layout(path, "\t", names, skip=skip, crlf=b"\r\n" in data[:4096])
     check_widths(layout, data)
     gone = [*MISSING, "", *missing]
-    schema = {str(i): pl.Float32 if i == column else pl.String for i in range(len(names))}
-    try:
-        frame = pl.read_csv(
-            data,
-            separator="\t",
-            has_header=False,
-            skip_lines=skip,
-            schema=schema,
-            columns=[at, column] if twin is None else [at, column, twin],
-            quote_char=None,
-            null_values=gone,
-            encoding="utf8-lossy",
-        )
-    except pl.exceptions.NoDataError:
-        raise SourceError(
-            path, "there is a header and no row", expected=f"a row per feature of {form.title}", run=AGAIN
-        ) from None
-    except pl.exceptions.PolarsError:
-        raise _bad_number(layout, data, column, gone) from None
+    wanted = [at, column] if twin is None else [at, column, twin]
+    frame = _numbers(layout, data, wanted, column, ["NA", "", *missing])
+    if frame is None:  # the fewer tokens there are, the quicker; the others hardly ever come
+        frame = _numbers(layout, data, wanted, column, gone)
+    if frame is None:
+        raise _bad_number(layout, data, column, gone)
+    if not frame.height:
+        raise SourceError(path, "there is no row in it", expected=f"a row per feature of {form.title}", run=AGAIN)
     values = frame.get_column(str(column)).to_numpy()
     values = np.where(np.isnan(values), np.float32("nan"), values)  # null and nan have one bit pattern
     if np.isinf(values).any():
@@ -150,6 +139,29 @@ def read_column(path: Path, form: Form, base: str, missing: Sequence[str] = ()) 
         both = pl.format("{} ({})", pl.col(str(at)), pl.col(str(twin)))
         ids = frame.select(pl.when(pl.col(str(at)).is_duplicated()).then(both).otherwise(str(at))).to_series()
     return Column(ids, values.astype(np.float32, copy=False), comments, len(names))
+
+
+def _numbers(
+    layout: Layout, data: bytes, wanted: Sequence[int], column: int, missing: Sequence[str]
+) -> pl.DataFrame | None:
+    """Parse one column as numbers and the others that are wanted as text; None if a cell is no number."""
+    schema = {str(i): pl.Float32 if i == column else pl.String for i in range(len(layout.header))}
+    try:
+        return pl.read_csv(
+            data,
+            separator="\t",
+            has_header=False,
+            skip_lines=layout.skip,
+            schema=schema,
+            columns=list(wanted),
+            quote_char=None,
+            null_values=list(missing),
+            encoding="utf8-lossy",
+        )
+    except pl.exceptions.NoDataError:
+        return pl.DataFrame(schema={str(i): schema[str(i)] for i in wanted})
+    except pl.exceptions.PolarsError:
+        return None
 
 
 def _head(path: Path, data: bytes, form: Form) -> tuple[list[str], list[str], int]:
