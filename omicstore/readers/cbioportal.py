@@ -15,6 +15,7 @@ from omicstore.readers.cbioportal_clinical import listed_samples, read_clinical
 from omicstore.readers.cbioportal_meta import read_study
 from omicstore.readers.cbioportal_mutations import looked_at, read_mutations
 from omicstore.readers.cbioportal_profiles import matrix_ids, read_matrix
+from omicstore.readers.maf import read_calls
 from omicstore.readers.recognise import Guess
 
 if TYPE_CHECKING:
@@ -85,7 +86,9 @@ def profile_ids(source: Source) -> list[str]:
     """Return the samples of a profile."""
     study = read_study(source.path)
     profile, people = _named(study, source.part or ""), listed_samples(study)
-    return looked_at(study, profile, people)[0] if profile.kind == "MUTATION_EXTENDED" else matrix_ids(profile, people)
+    if profile.kind == "MUTATION_EXTENDED":
+        return looked_at(study, profile, people, read_calls(profile.data))[0]
+    return matrix_ids(profile, people)
 
 
 def people(source: Source) -> pl.DataFrame:

@@ -15,6 +15,7 @@ from omicstore.readers.maf import read_calls, to_table
 
 if TYPE_CHECKING:
     from omicstore.readers.cbioportal_meta import Profile, Study
+    from omicstore.readers.maf import Calls
     from omicstore.readers.table import RawTable
     from omicstore.sources import Source
 
@@ -34,16 +35,16 @@ def read_mutations(source: Source, study: Study, profile: Profile, people: pl.Da
     """
     refuse_pointer(profile.data, next(pieces(profile.data)))
     calls = read_calls(profile.data)
-    samples, warnings = looked_at(study, profile, people)
+    samples, warnings = looked_at(study, profile, people, calls)
     raw = to_table(source, calls, samples)
     raw.warnings += warnings
     return _only_panels(raw, study, profile)
 
 
-def looked_at(study: Study, profile: Profile, people: pl.DataFrame) -> tuple[list[str], list[str]]:
+def looked_at(study: Study, profile: Profile, people: pl.DataFrame, calls: Calls) -> tuple[list[str], list[str]]:
     """Return the samples whose mutations are known, and what a person must know of how that was told."""
     listed = set(people.filter(~pl.col("patient_level"))["raw_id"])
-    mutated = set(read_calls(profile.data).frame["sample"]) & listed
+    mutated = set(calls.frame["sample"]) & listed
     cases = _case_list(study, "sequenced")
     panels = {sample for sample, _ in _panel_of(study, profile)} & listed
     if cases is None and not panels:

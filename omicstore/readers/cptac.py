@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,7 +18,7 @@ import polars as pl
 
 from omicstore.errors import SourceError, StudyError
 from omicstore.identifiers import is_ensembl_gene
-from omicstore.readers.bytestream import pieces
+from omicstore.readers.bytestream import line_chunks, pieces
 from omicstore.readers.cells import decimals_of
 from omicstore.readers.clinical import TextTable
 from omicstore.readers.clinical_table import tables_of
@@ -161,7 +163,7 @@ def _frame(source: Source) -> _Frame:
     layout = sniff(source.path)
     if layout.header[0] in LEVELS:
         return _with_levels(source, layout)
-    names = [(name,) for name in layout.header]
+    names: list[tuple[str, ...]] = [(name,) for name in layout.header]
     found: dict[str, list[int]] = {}
     for i, name in enumerate(layout.header):
         if i and (match := _JOINED.match(name)):
@@ -235,14 +237,25 @@ def _lines(path: Path, n: int) -> list[str]:
 
 
 def _ids(layout: Layout) -> list[str]:
-    return read_texts(layout, [0]).to_series().drop_nulls().to_list()
+    stat = layout.path.stat()
+    return list(_first_column(layout.path, layout.skip, layout.delimiter, stat.st_mtime_ns, stat.st_size))
+
+
+@lru_cache(maxsize=16)
+def _first_column(path: Path, skip: int, delimiter: str, changed: int, size: int) -> tuple[str, ...]:
+    """Return the first cell of each line; who is in a file is asked more often than a large one should be read."""
+    del changed, size  # a file that is another by these is read again
+    cut = delimiter.encode()
+    lines = (line for chunk in line_chunks(path, 8 << 20) for line in chunk.splitlines())
+    cells = (line.partition(cut)[0].strip(b'" ').decode("utf-8", "replace") for line in islice(lines, skip, None))
+    return tuple(cell for cell in cells if cell)
 
 
 def _matrix(source: Source, frame: _Frame, columns: Sequence[int]) -> RawTable:
     drops = Drops()
     names = [dict(zip(frame.levels, frame.names[i], strict=True)) for i in columns]
     features = _features(names, source.modality or "")
-    kept = np.flatnonzero(selected(source, features, drops, what="columns"))
+    kept = [i for i, keep in enumerate(selected(source, features, drops, what="columns")) if keep]
     wanted = [columns[i] for i in kept]
     raw = RawTable("matrix", source, source.modality, columns_in=len(frame.layout.header), drops=drops)
     if _attributes(frame):  # text may stand between the numbers
