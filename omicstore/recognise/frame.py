@@ -14,6 +14,7 @@ from omicstore.readers.bytestream import AGAIN
 from omicstore.readers.delimited import sniff
 from omicstore.readers.recognise import Guess, Head, look
 from omicstore.recognise.cohorts import describe_cohort
+from omicstore.recognise.columns import COLUMN_FORMATS, column_layout
 from omicstore.recognise.finding import Finding, Part
 from omicstore.recognise.grid import columns_of, grid_of
 from omicstore.recognise.ids import profile_ids as profile_kind
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from omicstore.formats import Format
+    from omicstore.readers.delimited import Layout
     from omicstore.recognise.names import Named, Sidecar
 
 __all__ = ["folder_formats", "recognise"]
@@ -84,7 +86,11 @@ def folder_formats(folder: Path) -> list[str]:
 def _file(head: Head, sites: Mapping[str, str]) -> Finding:
     guess = _best(head)
     if guess is not None and guess.specific >= _SPECIFIC:
-        return _finding(head, guess, sites)
+        found = _finding(head, guess, sites)
+        if guess.format in COLUMN_FORMATS and found.modality is None and found.features is None:
+            table = "a table in columns that is no matrix of samples; write it as CSV where it is one of patients"
+            return Finding(head.path, "other", reason=table)
+        return found
     known = reference(head)
     if known is not None:
         return known
@@ -162,7 +168,7 @@ def _finding(head: Head, guess: Guess, sites: Mapping[str, str]) -> Finding:
     name, beside = named(head.path), sidecar(head.path)
     if form.kind == "matrix":
         if guess.modality is None or guess.unit is None:  # else the reader knows all that values could tell
-            _matrix(found, head, name, beside)
+            _matrix(found, head.layout or column_layout(head.path, form.name), name, beside)
         found.unit = found.unit or form.unit
         for field, told in (("modality", found.modality), ("unit", found.unit)):
             if told is None:
@@ -184,6 +190,10 @@ def _profiles(found: Finding, form: Format) -> None:
     if form.kind != "matrix" or found.unit is None:
         return
     source = Source(found.path, form.name, found.modality, found.cohort, found.unit, orientation=found.orientation)
+    _list_profiles(found, source)
+
+
+def _list_profiles(found: Finding, source: Source) -> None:
     try:
         ids = profile_ids(source)
     except OmicstoreError as error:
@@ -193,13 +203,10 @@ def _profiles(found: Finding, form: Format) -> None:
         found.ids, found.n_samples, found.profiles = tuple(ids), len(ids), profile_kind(ids)[0]
 
 
-def _matrix(found: Finding, head: Head, name: Named, beside: Sidecar) -> None:
-    if head.layout is None:
-        return
-    columns = columns_of(head.layout)
-    grid = grid_of(columns)
-    if grid is not None:
-        describe_matrix(found, grid, head, name, beside)
+def _matrix(found: Finding, layout: Layout | None, name: Named, beside: Sidecar) -> None:
+    grid = grid_of(columns_of(layout)) if layout is not None else None
+    if layout is not None and grid is not None:
+        describe_matrix(found, grid, layout, name, beside)
 
 
 def _parts(found: Finding) -> None:
@@ -212,3 +219,6 @@ def _parts(found: Finding) -> None:
         found.kind, found.reason = "damaged", str(error)
         return
     found.parts = [Part(part.modality, part.unit, part.part) for part in parts]
+    for part in parts:
+        if part.modality is not None and not found.ids:
+            _list_profiles(found, part)

@@ -43,6 +43,8 @@ _CCLE = re.compile(r"[A-Z0-9]+_[A-Z][A-Z_]+")
 _DEPMAP = re.compile(r"ACH-\d{6}")
 _CPTAC = re.compile(r"(?:C3[LN]-\d{5}|\d{2}(?:BR|CO|OV|LU)\d{3})(?:[-.][A-Z0-9]+)*")
 _METABRIC = re.compile(r"(?:MB|MTS)-[A-Z]?\d{4}")
+#: Not probes, genes, miRNAs and compounds, whose ids look alike.
+_NUMBERED = re.compile(r"(?!cg\d|rs\d|ENS[A-Z]*G\d|MI(?:MAT)?\d|HMDB\d|C\d{5}$|hsa)(?P<stem>[A-Za-z]+)[-_. ]?\d+")
 _PAIRED = re.compile(r".+[_.-](?P<type>[TN])")
 
 #: Whole headers are long; the ends tell as much as the middle.
@@ -50,6 +52,9 @@ _SAMPLE = 400
 
 #: Fewer numbers than these are not taken for Entrez ids.
 _FEW = 20
+
+#: Fewer names than these may begin alike by chance.
+_FEW_NAMES = 3
 
 
 def sample_of(ids: Sequence[str]) -> list[str]:
@@ -95,6 +100,8 @@ def feature_ids(ids: Sequence[str]) -> tuple[str | None, float]:
     marked = share(some, _ANTIBODY.fullmatch)
     if marked >= 0.05 and antibodies >= 0.3:
         return "antibody", max(antibodies, 0.9)
+    if profile_ids(some)[0] == "numbered":  # no family of genes is as large
+        return None, 0.0
     known = len({text.split(".")[0] for text in ids} & _KNOWN)
     symbols = share(some, _SYMBOL.fullmatch)
     if symbols >= 0.6 and (known or len(some) < 100):
@@ -135,7 +142,8 @@ def profile_ids(ids: Sequence[str]) -> tuple[str | None, float]:
     -------
     kind
         ``tcga patient``, ``tcga sample``, ``tcga vial``, ``tcga aliquot``, ``tcga slide``; ``ccle``, ``depmap``,
-        ``cptac``, ``metabric``; ``paired`` (free names that end with T or N); None if they have no known form.
+        ``cptac``, ``metabric``; ``numbered`` (``P001``, ``P002``), ``paired`` (free names that end with T or N); None
+        if they have no known form.
     share
         Of the ids that have it.
 
@@ -156,10 +164,20 @@ def profile_ids(ids: Sequence[str]) -> tuple[str | None, float]:
     for kind in ("depmap", "cptac", "metabric", "ccle"):
         if (found := share(some, _PATTERNS[kind].fullmatch)) > 0.9:
             return kind, found
+    if (found := _same_stem(some)) > 0.9:
+        return "numbered", found
     paired = [match["type"] for text in some if (match := _PAIRED.fullmatch(text))]
     if len(paired) > max(3, 0.5 * len(some)) and min(Counter(paired).values()) > 0.1 * len(paired):
         return "paired", len(paired) / len(some)
     return None, 0.0
+
+
+def _same_stem(ids: Sequence[str]) -> float:
+    """Return the share of ids that are one word with a number behind it."""
+    stems = Counter(match["stem"] for text in ids if (match := _NUMBERED.fullmatch(text)))
+    if len(set(ids)) < _FEW_NAMES or not stems:
+        return 0.0
+    return stems.most_common(1)[0][1] / len(ids)
 
 
 def _level(code: Barcode) -> str:
@@ -184,5 +202,6 @@ _PATTERNS: dict[str, re.Pattern[str]] = {
     "cptac": _CPTAC,
     "metabric": _METABRIC,
     "ccle": _CCLE,
+    "numbered": _NUMBERED,
     "paired": _PAIRED,
 }

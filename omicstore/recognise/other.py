@@ -51,7 +51,11 @@ def not_a_source(head: Head) -> str | None:
             if what == "settings" and re.search(r"^study:", head.text, re.MULTILINE):
                 return "a study file: omicstore init DIR --sources takes it"
             return what
-    if head.start.lstrip()[:1] in (b"{", b"[") and name.endswith((".json", ".json.gz")):
+    if (
+        head.start.lstrip()[:1] in (b"{", b"[")
+        and name.endswith((".json", ".json.gz"))
+        and b'"diagnoses"' not in head.start
+    ):
         return "JSON metadata"
     if re.match(r"\s*<(?:\?xml|[a-z]+:)", head.text):
         return "XML"

@@ -10,7 +10,7 @@ from omicstore.recognise.measured import judge
 from omicstore.recognise.values import measure
 
 if TYPE_CHECKING:
-    from omicstore.readers.recognise import Head
+    from omicstore.readers.delimited import Layout
     from omicstore.recognise.finding import Finding
     from omicstore.recognise.grid import Columns, Grid
     from omicstore.recognise.names import Named, Sidecar
@@ -21,8 +21,8 @@ __all__ = ["describe_matrix", "describe_table", "is_matrix", "patient_column"]
 _CLINICAL = re.compile(
     r"(?:^|[._ ])(?:age|sex|gender|race|ethnicity|stage|grade|vital_?status|histolog\w*|diagnosis|diagnoses"
     r"|tumou?r_?stage|survival\w*|os|pfs|dfs|dss|pfi|dfi|status|event|death|dead|censor\w*|followup|follow_?up|smok\w*"
-    r"|treatment\w*|therapy|subtype\w*|sample_?type|bmi|t|n|m|recurrence|metastasis|is_female|days_to_\w+|ffpe"
-    r"|is_ffpe|class)(?:$|[._ ])",
+    r"|treatment\w*|therapy|subtype\w*|sample_?type|bmi|recurrence|metastasis|is_female|days_to_\w+|ffpe"
+    r"|is_ffpe|class)(?:$|[._ ])|^[TNM]$",
     re.IGNORECASE,
 )
 #: Columns that name a patient or sample, the likeliest first.
@@ -36,8 +36,10 @@ _ID = re.compile(
 
 def is_matrix(grid: Grid, columns: Columns) -> bool:
     """Whether a table of numbers is a matrix rather than a table of patients."""
+    if _clinical(columns) > max(1, 0.2 * len(columns.layout.header)):
+        return False
     if grid.feature_kind is not None and (len(grid.features) > 3 or grid.in_rows):
-        return not (_clinical(columns) >= 3 and not grid.in_rows)
+        return True
     if grid.in_rows:  # barcodes in the header
         return True
     return _clinical(columns) == 0 and len(grid.features) >= 10
@@ -85,10 +87,9 @@ def _clinical(columns: Columns) -> int:
     return sum(bool(_CLINICAL.search(name)) for name in columns.layout.header[:3000])
 
 
-def describe_matrix(found: Finding, grid: Grid, head: Head, name: Named, beside: Sidecar) -> None:
+def describe_matrix(found: Finding, grid: Grid, layout: Layout, name: Named, beside: Sidecar) -> None:
     """Fill in what the first rows of a matrix tell, where no reader told it."""
-    assert head.layout is not None
-    header = head.layout.header
+    header = layout.header
     orientation = "features_in_rows" if grid.in_rows else "features_in_columns"
     if found.orientation is None:
         found.orientation = orientation
@@ -100,7 +101,7 @@ def describe_matrix(found: Finding, grid: Grid, head: Head, name: Named, beside:
         found.n_samples = len(grid.profiles)
     if grid.id != 0:
         found.keys.setdefault("id", header[grid.id])
-    dropped = [] if grid.in_rows else _id_columns(grid, header, head)
+    dropped = [] if grid.in_rows else _id_columns(grid, layout)
     if dropped:
         found.keys.setdefault("drop", dropped)
     stats = measure(grid.values)
@@ -129,14 +130,13 @@ def _doubt(found: Finding, unsure: dict[str, str], name: str) -> None:
         found.unsure[name] = unsure[name]
 
 
-def _id_columns(grid: Grid, header: list[str], head: Head) -> list[str]:
+def _id_columns(grid: Grid, layout: Layout) -> list[str]:
     """Columns of text that hold ids of the same profiles again: they are dropped, not kept as annotation."""
-    assert head.layout is not None
     taken = set(grid.features)
     again = []
-    for i, name in enumerate(header[:50]):
-        if i == grid.id or not name or name in taken or not head.layout.is_text(i):
+    for i, name in enumerate(layout.header[:50]):
+        if i == grid.id or not name or name in taken or not layout.is_text(i):
             continue
-        if profile_ids([row[i] for row in head.layout.rows if i < len(row)])[0] is not None:
+        if profile_ids([row[i] for row in layout.rows if i < len(row)])[0] is not None:
             again.append(name)
     return again
