@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from omicstore.export.matrices import by_feature, measured
 from omicstore.formats import ABOUT
 from omicstore.progress import task
 from omicstore.scverse import origin
@@ -49,14 +50,20 @@ def write_tables(cohort: Cohort, folder: Path, suffix: str, save: Callable[[pa.T
     (folder / "features").mkdir()
     with task("writing", len(cohort.modalities), "modalities") as advance:
         for modality in cohort.modalities:
-            table = cohort.to_polars(modality).to_arrow()
-            if modality in cohort.matrices:
-                facts = json.dumps(origin(cohort) | cohort.facts(modality), sort_keys=True, ensure_ascii=False)
-                table = table.replace_schema_metadata({ABOUT: facts})
-            save(table, folder / f"{modality}.{suffix}")
-            if modality in cohort.matrices:
+            if modality not in cohort.matrices:
+                save(cohort.to_polars(modality).to_arrow(), folder / f"{modality}.{suffix}")
+            else:
+                save(_wide(cohort, modality), folder / f"{modality}.{suffix}")
                 save(cohort.features(modality).to_arrow(), folder / "features" / f"{modality}.{suffix}")
             advance()
+
+
+def _wide(cohort: Cohort, modality: str) -> pa.Table:
+    """Return sample_id and a column per feature, which share the memory of one array."""
+    facts = json.dumps(origin(cohort) | cohort.facts(modality), sort_keys=True, ensure_ascii=False)
+    columns = [pa.array(measured(cohort, modality), pa.large_string()), *map(pa.array, by_feature(cohort, modality))]
+    names = ["sample_id", *cohort.features(modality)["feature_id"]]
+    return pa.Table.from_arrays(columns, names, metadata={ABOUT: facts})
 
 
 def save(table: pa.Table, path: Path) -> None:

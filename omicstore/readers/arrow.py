@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["open_columns", "profile_ids", "read_columns", "recognise"]
 
 #: Columns that are read at a time, and rows that are looked at to tell text from numbers.
-_COLUMNS, _ROWS = 1024, 50
+_COLUMNS, _ROWS = 1024, 20
 
 
 def read_columns(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
@@ -155,7 +155,7 @@ def open_columns(source: Source) -> ColumnFile:
 
 def _layout(source: Source, file: ColumnFile) -> tuple[Layout, Source]:
     """Return what the first rows say, and the source with its id column named."""
-    schema, names = file.schema, file.schema.names
+    schema, names = file.schema, file.names
     path = source.path
     for field in schema:
         if field.name not in source.drop and not _is_plain(field.type):
@@ -182,7 +182,7 @@ def _layout(source: Source, file: ColumnFile) -> tuple[Layout, Source]:
 
 
 def _id_column(file: ColumnFile, text: list[int]) -> str | None:
-    names = file.schema.names
+    names = file.names
     about = file.schema.pandas_metadata or {}
     index = [name for name in about.get("index_columns", []) if isinstance(name, str) and name in names]
     for name in ("sample_id", *index[:1], "__index_level_0__"):

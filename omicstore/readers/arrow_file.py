@@ -25,8 +25,8 @@ class ColumnFile(ABC):
     ----------
     path
         Where it is.
-    schema
-        Names and types of its columns.
+    schema, names
+        Names and types of its columns; a schema makes its list of names anew each time it is asked.
     n_rows
         How many rows they have.
     """
@@ -37,6 +37,7 @@ class ColumnFile(ABC):
         self.path = path
         with self._named():
             self.schema, self.n_rows = self._open()
+        self.names: list[str] = list(self.schema.names)
 
     def __enter__(self) -> Self:
         return self
@@ -60,7 +61,7 @@ class ColumnFile(ABC):
         """Read columns by position."""
         with self._named():
             table = self._table(columns)
-            return [table.column(self.schema.names[i]) for i in columns]
+            return [table.column(self.names[i]) for i in columns]
 
     def read(self, columns: Sequence[int]) -> pa.ChunkedArray:
         """Read one column."""
@@ -94,7 +95,7 @@ class ParquetFile(ColumnFile):
         return self._file.schema_arrow, self._file.metadata.num_rows
 
     def _table(self, columns: Sequence[int]) -> pa.Table:
-        return self._file.read(columns=[self.schema.names[i] for i in columns])
+        return self._file.read(columns=[self.names[i] for i in columns])
 
     def close(self) -> None:
         """Close the file."""
