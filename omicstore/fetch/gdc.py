@@ -90,8 +90,14 @@ OFFERS: dict[str, Offer] = {
             "prot", "protein abundance, RPPA", "Protein Expression Quantification", None, "TSV",
             "gdc-rppa", "prot", "log2_ratio",
         ),
-        Offer("mirna", "miRNA expression", "miRNA Expression Quantification", "BCGSC miRNA Profiling", "TXT"),
-        Offer("cnv", "copy number of genes, ASCAT3", "Gene Level Copy Number", "ASCAT3", "TSV"),
+        Offer(
+            "mirna", "miRNA expression", "miRNA Expression Quantification", "BCGSC miRNA Profiling", "TXT",
+            "gdc-mirna", "mirna", "rpm",
+        ),
+        Offer(
+            "cnv", "copy number of genes, ASCAT3", "Gene Level Copy Number", "ASCAT3", "TSV",
+            "gdc-cnv", "cnv", "copy_number",
+        ),
         Offer(
             "mut", "somatic mutations, masked", "Masked Somatic Mutation",
             "Aliquot Ensemble Somatic Variant Merging and Masking", "MAF", "maf", "mut", "mutated",

@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 __all__ = ["Assay", "Matrix", "combine", "content_hashes", "to_assays"]
 
 #: Units of a single sample's own making; what other units were fitted on is not known from the unit.
-_SELF_CONTAINED = frozenset({"tpm", "fpkm", "fpkm_uq", "rsem_normalized", "counts", "rpm", "beta", "mutated"})
+_SELF_CONTAINED = frozenset(
+    {"tpm", "fpkm", "fpkm_uq", "rsem_normalized", "counts", "rpm", "beta", "mutated", "copy_number"}
+)
 
 
 @dataclass(slots=True)

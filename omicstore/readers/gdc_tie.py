@@ -52,14 +52,16 @@ def tie(source: Source, paths: Sequence[Path], ours: Callable[[str], object]) ->
         If nothing says whose a file is, or no file is of the source's cohort.
     """
     papers, drops = Papers.of(source.path), Drops()
+    entries = {path: papers.entry(path) for path in paths}
+    strange = not any(entries.values())  # sheets beside the folder may be of another download
     named: list[Named] = []
     seen: set[str] = set()
     left: dict[str, list[str]] = {}
     for path in paths:
-        entry = papers.entry(path)
+        entry = entries[path]
         if entry is None:
             barcode = find_barcode(path.name)
-            if papers.sheets or barcode is None:
+            if barcode is None or not strange:
                 raise _untold(source, path, papers, len(paths))
             named.append(Named(path, barcode.text, md5=papers.sum_of(path)))
             continue
