@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
+from omicstore.encoderkeys import encoder_keys
 from omicstore.errors import StudyError, UnknownNameError
-from omicstore.formats import FORMATS, Format, get_format
+from omicstore.formats import FORMATS, get_format
 from omicstore.modalities import get_modality
 from omicstore.paths import below
 
@@ -20,13 +21,6 @@ REFERENCE_FORMATS: tuple[str, ...] = (
     "xena-probemap", "hgnc", "probe-table", "illumina-manifest", "probe-list", "tcga-tss",
     "metabolite-table",
 )  # fmt: skip
-
-#: What a source of slides or patches may say besides.
-SLIDE_KEYS = (
-    "encoder", "magnification", "level0_magnification", "tile_size", "keep_tiles", "exposure",
-)  # fmt: skip
-
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -86,9 +80,14 @@ class Source:
     part
         The one part to take of a file or folder that holds several: a stable id of a cBioPortal study, a modality of
         an h5mu file, a layer of an h5ad file.
+    redact
+        Of reports: the tasks whose labels are to be taken out of the text, of `omicstore.text.vocabulary.TASKS` or of
+        the study's own labels.
+    redact_words
+        Further words to take out, ``*`` for any ending, and regular expressions between slashes.
     encoder
         Of slides: the vision model, a folder or a Hugging Face id. Of patch features: its name, where the files do
-        not tell it.
+        not tell it. Of reports: the sentence encoder, likewise, or the name of a packaged one.
     magnification
         Of slides: at which they are cut (20 where absent). Of tile images and patch features: what they have, where the
         files do not tell it.
@@ -120,6 +119,8 @@ class Source:
     text: str | None = None
     upstream_fit: str | None = None
     part: str | None = None
+    redact: tuple[str, ...] = ()
+    redact_words: tuple[str, ...] = ()
     encoder: str | None = None
     magnification: float | None = None
     level0_magnification: float | None = None
@@ -288,13 +289,16 @@ def _source(entry: Any, root: Path, where: str) -> Source:
     form = get_format(str(entry["format"]), where)
     values = {"unit": form.unit, "modality": form.modality} | {k: v for k, v in entry.items() if v is not None}
     values["path"] = below(root, entry["path"])
-    for key in ("select", "drop", "missing"):
+    for key in ("select", "drop", "missing", "redact", "redact_words"):
         value = entry.get(key) or ()
         values[key] = (value,) if isinstance(value, str) else tuple(str(v) for v in value)
     values["cohort"] = str(entry["cohort"]).upper() if entry.get("cohort") else None
     values["modality"] = get_modality(values["modality"]).name if values["modality"] else None
     values["outcomes"] = _outcomes(entry.get("outcomes") or {}, where)
-    values |= _slides(entry, form, root, where)
+    for key in ("redact", "redact_words"):
+        if values[key] and form.kind != "report":
+            raise StudyError(f"{where}: {key} is for reports, not for {form.name}", expected="format: reports")
+    values |= encoder_keys(entry, form, root, where)
     source = Source(**values)
     if source.modality is None and form.kind == "matrix":
         raise StudyError(f"{where}: {source.path.name} has no modality", expected="modality: rna, meth, prot, ...")
@@ -326,45 +330,6 @@ def _outcomes(section: Any, where: str) -> dict[str, FollowUp]:
         if unit not in ("days", "months", "years"):
             raise UnknownNameError(f"unit in {at}", unit, ("days", "months", "years"))
         found[endpoint] = FollowUp(str(entry["time"]), str(entry["event"]), unit)
-    return found
-
-
-def _slides(entry: dict[str, Any], form: Format, root: Path, where: str) -> dict[str, Any]:
-    """Return the checked keys that only patches have."""
-    given = [key for key in SLIDE_KEYS if entry.get(key) is not None]
-    if given and form.kind != "patches":
-        raise StudyError(f"{where}: {given[0]} is for patches, not for {form.name}", expected="format: tiles")
-    found: dict[str, Any] = {}
-    for key in ("magnification", "level0_magnification", "tile_size"):
-        value = entry.get(key)
-        if value is not None:
-            whole = key == "tile_size"
-            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value <= 0:
-                expected = "a number of pixels, as 256" if whole else "a number over 0, as 20"
-                raise StudyError(f"{where}: {key} is {value!r}", expected=expected)
-            found[key] = value if whole else float(value)
-    if not isinstance(entry.get("keep_tiles", False), bool):
-        raise StudyError(f"{where}: keep_tiles is {entry['keep_tiles']!r}", expected="true or false")
-    if entry.get("exposure") is not None:
-        seen = entry["exposure"]
-        if not isinstance(seen, str | list):
-            raise StudyError(f"{where}: exposure is {seen!r}", expected="a list of data sets, none, or unknown")
-        found["exposure"] = () if seen == "none" else (seen,) if isinstance(seen, str) else tuple(map(str, seen))
-    if form.name == "tiles" and entry.get("encoder") is None and entry.get("keep_tiles") is not True:
-        raise StudyError(
-            f"{where}: neither features nor tiles of {entry['path']} would be stored",
-            expected="encoder: a folder or a Hugging Face id of a vision model; or keep_tiles: true, or both",
-        )
-    if entry.get("encoder") is not None:
-        found["encoder"] = str(entry["encoder"])
-        folder = below(root, found["encoder"])
-        if form.name == "tiles" and folder.is_dir():
-            found["encoder"] = str(folder.absolute())
-        elif form.name == "tiles" and not _HUB_ID.fullmatch(found["encoder"]):
-            raise StudyError(
-                f"{where}: there is no folder {folder}",
-                expected="encoder: a folder with config.json, or a Hugging Face id such as facebook/dinov2-base",
-            )
     return found
 
 

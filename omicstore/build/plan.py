@@ -153,11 +153,11 @@ def _body(study: Study, cohort: str, root: Path, describe: Callable[[Path], tupl
         return values
 
     own = [source(s) for s in study.sources_of(cohort)]
-    for source in study.sources_of(cohort):
-        if source.sha256 and describe(source.path)[0] != source.sha256.lower():
+    for each in study.sources_of(cohort):
+        if each.sha256 and describe(each.path)[0] != each.sha256.lower():
             raise StudyError(
-                f"{source.path} has sha256 {describe(source.path)[0]}",
-                expected=f"{source.sha256}, as study.sources says",
+                f"{each.path} has sha256 {describe(each.path)[0]}",
+                expected=f"{each.sha256}, as study.sources says",
                 run="fetch the file again",
             )
     return {

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from omicstore.readers.recognise import Head
-
     from omicstore.slides.cache import FeatureCache
     from omicstore.sources import Sampling, Source
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,14 +50,17 @@ class Encoder:
     def __init__(self, folder: Path) -> None:
         try:
             import torch
-            from transformers import AutoImageProcessor, AutoModel
+
+            transformers = import_module("transformers")
         except ImportError:
             raise MissingExtraError("transformers", "slides") from None
         self.folder = folder
         try:
             with _quiet():
-                self._processor = AutoImageProcessor.from_pretrained(folder)
-                model, info = AutoModel.from_pretrained(folder, output_loading_info=True, dtype=torch.float32)
+                self._processor = transformers.AutoImageProcessor.from_pretrained(folder)
+                model, info = transformers.AutoModel.from_pretrained(
+                    folder, output_loading_info=True, dtype=torch.float32
+                )
         except (OSError, ValueError, LookupError, ImportError, RuntimeError) as error:
             raise SourceError(
                 folder,
@@ -159,8 +163,7 @@ def jpeg(tile: Image) -> bytes:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep transformers from drawing bars and from saying that torchvision, which is not needed, is absent."""
-    from transformers.utils import logging
-
+    logging = import_module("transformers.utils.logging")
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -149,7 +149,7 @@ def exposure(encoder: str, said: Iterable[str] | None = None, weights: str | Non
         return Exposure(encoder, None if UNKNOWN in map(str.lower, named) else named, "the study file", weights)
     plain = re.sub(r"[-_. ]", "", encoder.rsplit("/", 1)[-1].lower())
     known = next((e for e in ENCODERS if re.fullmatch(e.pattern, plain)), None)
-    return Exposure(encoder, known and known.seen, known and known.source, weights)
+    return Exposure(encoder, known.seen if known else None, known.source if known else None, weights)
 
 
 def overlap(seen: Iterable[str], datasets: Iterable[str], cohort: str) -> list[str]:

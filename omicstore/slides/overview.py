@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 
+from omicstore.errors import MissingExtraError
 from omicstore.slides.slide import MAGNIFICATION, Slide
 
 __all__ = ["overview"]
@@ -41,13 +43,19 @@ def overview(
     ------
     SourceError
         If it is no slide that can be cut at that magnification.
+    MissingExtraError
+        If scikit-image, tiffslide or pillow is not installed.
     """
-    from PIL import Image, ImageDraw
-    from skimage.segmentation import find_boundaries
+    try:
+        from PIL import Image, ImageDraw
+
+        segmentation = import_module("skimage.segmentation")
+    except ImportError:
+        raise MissingExtraError("scikit-image", "slides") from None
 
     with Slide(Path(path), magnification, tile_size, level0_magnification) as slide:
         picture = slide.picture.copy()
-        picture[find_boundaries(slide.mask, mode="thick")] = TISSUE_LINE
+        picture[segmentation.find_boundaries(slide.mask, mode="thick")] = TISSUE_LINE
         image = Image.fromarray(picture)
         draw = ImageDraw.Draw(image)
         for x, y in slide.corners.astype(np.float64) / slide.scale:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,8 +47,7 @@ def tissue_mask(picture: NDArray[np.uint8], small: int = 64) -> NDArray[np.bool_
         If scikit-image is not installed.
     """
     try:
-        from skimage.filters import threshold_otsu
-        from skimage.morphology import remove_small_holes, remove_small_objects
+        filters, morphology = import_module("skimage.filters"), import_module("skimage.morphology")
     except ImportError:
         raise MissingExtraError("scikit-image", "slides") from None
 
@@ -55,7 +55,9 @@ def tissue_mask(picture: NDArray[np.uint8], small: int = 64) -> NDArray[np.bool_
     saturation = (255 * (most - picture.min(axis=2)) // np.maximum(most, 1)).astype(np.uint8)
     saturation[most < DARK] = 0
     flat = saturation.min() == saturation.max()
-    threshold = LOWEST if flat else int(np.clip(threshold_otsu(saturation), LOWEST, HIGHEST))
+    threshold = LOWEST if flat else int(np.clip(filters.threshold_otsu(saturation), LOWEST, HIGHEST))
     mask = saturation > threshold
-    found: NDArray[np.bool_] = remove_small_holes(remove_small_objects(mask, max_size=small), max_size=small)
+    found: NDArray[np.bool_] = morphology.remove_small_holes(
+        morphology.remove_small_objects(mask, max_size=small), max_size=small
+    )
     return found

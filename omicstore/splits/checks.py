@@ -201,7 +201,7 @@ def _cohorts(rows: pl.DataFrame, catalogue: Catalogue, spec: SplitSpec) -> Check
     overlap = rows.group_by("patient_id").agg(n=pl.col("cohort").n_unique()).filter(pl.col("n") > 1)["patient_id"]
     failed = straddling(rows.filter(pl.col("patient_id").is_in(overlap.implode())), "patient_id")
     one = "one cohort is split" if len(cohorts) < 2 else "a patient of two cohorts is one patient"
-    evidence = {} if len(cohorts) < 2 else {"patients_of_two_cohorts": overlap.len()}
+    evidence: dict[str, Any] = {} if len(cohorts) < 2 else {"patients_of_two_cohorts": overlap.len()}
     encoders = pretrained(catalogue, cohorts, spec)
     if failed or not encoders:
         return _result("L6", failed, one, **evidence) if len(cohorts) > 1 else _elsewhere("L6", one)

@@ -38,7 +38,7 @@ class _Patches:
         StoreError
             If its features are no vectors of one length.
         """
-        columns = {
+        columns: dict[str, Any] = {
             "slide_id": pl.String, "sample_id": pl.String, "patch": pl.Int64, "x": pl.Int64, "y": pl.Int64,
             "magnification": pl.Float64, "encoder": pl.String,
         }  # fmt: skip

@@ -88,7 +88,7 @@ def of_encoder(slides: pl.DataFrame, encoder: str | None) -> pl.DataFrame:
     names = slides["encoder"].unique().sort().to_list()
     if encoder is None and len(names) != 1:
         found = f"slides of several encoders: {', '.join(names)}" if names else "no slide"
-        raise UsageError(found, expected="one encoder", run=f"encoder={names[0]!r}" if names else None)
+        raise UsageError(found, expected="one encoder", run=f"encoder={names[0]!r}" if names else "omicstore info")
     if encoder is not None and encoder not in names:
         raise UnknownNameError("encoder", encoder, names)
     return slides.filter(pl.col("encoder") == (encoder or names[0]))

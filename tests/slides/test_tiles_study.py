@@ -23,7 +23,6 @@ from omicstore.slides import encoder as encoder_module
 from omicstore.slides.slide import Slide
 from omicstore.sources import load_study
 
-
 Write = Callable[..., Path]
 
 SLIDES = ("TCGA-AB-0001-01Z-00-DX1.MADE", "TCGA-AB-0002-01Z-00-DX1.MADE")
