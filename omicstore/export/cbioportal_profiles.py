@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -113,10 +114,10 @@ def rows_of(cohort: Cohort, profile: Profile) -> tuple[list[str], list[list[str]
     """
     features = cohort.features(profile.modality).with_row_index("at")
     if profile.kind == "GENERIC_ASSAY":
-        entities = [
-            [_entity(row["feature_id"]), row["feature_id"], row["symbol"] or row["feature_id"]]
-            for row in features.iter_rows(named=True)
-        ]
+        ids = features["feature_id"].to_list()
+        named = [name for name in ("symbol", "source_name", "feature_id") if name in features.columns]
+        titles = features.select(pl.coalesce(named)).to_series().str.replace_all(r"\s", " ")
+        entities = [list(row) for row in zip(_entities(ids), ids, titles, strict=True)]
         return ["ENTITY_STABLE_ID", "NAME", "DESCRIPTION"], entities, features["at"].to_numpy(), []
     if profile.kind == "PROTEIN_LEVEL":
         known = features.drop_nulls("symbol")
@@ -136,9 +137,21 @@ def _left_out(profile: Profile, n: int, kept: int, why: str) -> list[str]:
     return [] if n == kept else [f"{n - kept:,} of {n:,} features of {profile.modality} have {why}; they are left out"]
 
 
-def _entity(name: str) -> str:
-    """Return an id of letters, digits, dots, hyphens and underscores; the name itself stands beside it."""
-    return _UNFIT.sub("_", name)
+def _entities(names: list[str]) -> list[str]:
+    """Return ids of letters, digits, dots, hyphens and underscores; the names themselves stand beside them.
+
+    Examples
+    --------
+    >>> _entities(["C00031", "name:2-HG", "name 2-HG"])
+    ['C00031', 'name_2-HG', 'name_2-HG.2']
+    """
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        plain = _UNFIT.sub("_", name)
+        seen[plain] += 1
+        found.append(plain if seen[plain] == 1 else f"{plain}.{seen[plain]}")
+    return found
 
 
 def _as_truth(values: pl.Series) -> pl.Series:
