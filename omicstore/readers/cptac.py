@@ -150,6 +150,8 @@ def recognise(head: Head) -> Guess | None:
     named = _IN_NAME.search(head.path.name)
     assay = joined[0] if joined else _canonical(named["assay"]) if named else None
     if assay is None:
+        if SURVIVAL.time in head.header:
+            return Guess("cptac", orientation="features_in_columns", specific=10)
         if first[0] == "Name" and INDEX in first:
             return Guess("cptac", orientation="features_in_columns", notes=("part: must name the assay",), specific=10)
         return None

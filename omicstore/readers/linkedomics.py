@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from omicstore.errors import SourceError, StudyError
+from omicstore.identifiers import cohort_of_disease
 from omicstore.readers.clinical import TextTable, present
 from omicstore.readers.clinical_table import tables_of
 from omicstore.readers.delimited import Layout, read_texts, sniff
@@ -110,11 +111,15 @@ def recognise(head: Head) -> Guess | None:
     first = head.lines[0].partition("\t")[0].strip().strip('"') if head.lines else ""
     if first != FIRST:
         return None
+    code = head.path.name.split("__")[1].rpartition("_")[2].upper() if "__" in head.path.name else ""
+    cohort = cohort_of_disease(code)
     if _ending(head.path) == CLINICAL:
-        return Guess("linkedomics", orientation="features_in_rows", specific=10)
+        return Guess("linkedomics", orientation="features_in_rows", cohort=cohort, specific=10)
     modality, unit, _ = _kind(head.path)
     unsure = ("format",) if not _ending(head.path) else ()
-    return Guess("linkedomics", not unsure, modality, unit, "features_in_rows", unsure=unsure, specific=10)
+    return Guess(
+        "linkedomics", not unsure, modality, unit, "features_in_rows", cohort=cohort, unsure=unsure, specific=10
+    )
 
 
 def _read_clinical(source: Source, layout: Layout) -> list[RawTable]:

@@ -82,9 +82,14 @@ def test_frames_of_pandas_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "modality"),
-    [("made_umich_proteomics.csv", "prot"), ("made_umich_phosphoproteomics.csv", "prot"), ("made_joined.tsv", "prot")],
+    [
+        ("made_umich_proteomics.csv", "prot"),
+        ("made_umich_phosphoproteomics.csv", "prot"),
+        ("made_joined.tsv", "prot"),
+        ("made_mssm_clinical.csv", None),
+    ],
 )
-def test_recognised(name: str, modality: str) -> None:
+def test_recognised(name: str, modality: str | None) -> None:
     guess = recognise(look(MADE / name))
     assert guess is not None
     assert (guess.format, guess.modality) == ("cptac", modality)

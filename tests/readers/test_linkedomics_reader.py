@@ -60,3 +60,12 @@ def test_recognised() -> None:
     assert guesses[".cbt"] is not None
     assert (guesses[".cbt"].modality, guesses[".cbt"].unit) == ("mut", "mutated")
     assert recognise(look(MADE)) is not None
+
+
+@pytest.mark.parametrize(("code", "cohort"), [("TCGA_BRCA", "BRCA"), ("CPTAC_MADE", None)])
+def test_the_name_says_the_cohort(tmp_path: Path, code: str, cohort: str | None) -> None:
+    path = tmp_path / f"Human__{code}__UNC__RNAseq__HiSeq_RNA__01_28_2016__BI__Gene__Firehose_RSEM_log2.cct"
+    path.write_text("attrib_name\tTCGA.A1.A0SB\nTP53\t1\n")
+    guess = recognise(look(path))
+    assert guess is not None
+    assert guess.cohort == cohort
