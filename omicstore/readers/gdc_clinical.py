@@ -165,9 +165,6 @@ def _tables(source: Source) -> tuple[pl.DataFrame, pl.DataFrame | None]:
         if data.lstrip()[:1] in (b"[", b"{"):
             return _from_json(path, data, source.missing)
         texts = {"clinical.tsv": data}
-        beside = path.parent / "follow_up.tsv"
-        if path.name == "clinical.tsv" and beside.is_file():
-            texts["follow_up.tsv"] = read_bytes(beside)
     main = next((name for name in sorted(texts) if _is(name, "clinical")), None)
     if main is None:
         raise SourceError(

@@ -212,8 +212,8 @@ def check_widths(layout: Layout, data: bytes) -> None:
 
 def _bad_number(layout: Layout, data: bytes, column: int, missing: Sequence[str]) -> SourceError:
     gone = {*missing, "nan"}
-    for number, line in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
-        cells = line.split("\t")
+    for number, line in enumerate(data.decode("utf-8", "replace").split("\n"), 1):
+        cells = line.rstrip("\r").split("\t")
         if number > layout.skip and column < len(cells):
             text = cells[column]
             if text.lower() not in gone and text not in gone and not is_finite(text):

@@ -216,3 +216,22 @@ def test_each_is_recognised_by_its_own_reader_alone(name: str) -> None:
 def test_others_are_not(bad: Path, name: str) -> None:
     heads = [look(bad / "gdc" / name), *(look(p) for p in sorted((bad / "gdc" / name).rglob("*.*")) if p.is_file())]
     assert [test(head) for test, *_ in FOLDERS.values() for head in heads if test(head) is not None] == []
+
+
+def test_lines_that_end_as_on_windows_and_without_a_last_line_feed(tmp_path: Path) -> None:
+    betas = tmp_path / "TCGA-XX-A001-01A.methylation_array.sesame.level3betas.txt"
+    betas.write_bytes(b"cg00000029\t0.25\r\ncg00000108\tNA\r\ncg00000109\t0.75")
+    (raw,) = read(meth(tmp_path))
+    raw.hold()
+    assert raw.features == ["cg00000029", "cg00000108", "cg00000109"]
+    np.testing.assert_array_equal(raw.values, np.array([[0.25, np.nan, 0.75]], np.float32))
+
+
+def test_rarer_tokens_for_missing_and_those_of_the_study_file(tmp_path: Path) -> None:
+    betas = tmp_path / "TCGA-XX-A001-01A.methylation_array.sesame.level3betas.txt"
+    betas.write_text("cg00000029\tnan\ncg00000108\tNULL\ncg00000109\tgone\ncg00000165\t0.5\n")
+    (raw,) = read(meth(tmp_path, missing=("gone",)))
+    raw.hold()
+    np.testing.assert_array_equal(raw.values, np.array([[np.nan, np.nan, np.nan, 0.5]], np.float32))
+    with pytest.raises(SourceError, match=r"line 3, column 'beta': 'gone' is no number"):
+        read(meth(tmp_path))
