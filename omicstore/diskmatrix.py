@@ -66,6 +66,7 @@ class DiskMatrix:
     """
 
     def __init__(self, folder: Path | None, n_rows: int) -> None:
+        self._folder = folder
         file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - it is closed with the last view of it
         self._handle = _Handle(file.fileno())
         weakref.finalize(self._handle, file.close)
@@ -78,6 +79,10 @@ class DiskMatrix:
     def shape(self) -> tuple[int, int]:
         """Rows and columns."""
         return self._rows.size, self._width if self._columns is None else self._columns.size
+
+    def another(self, n_rows: int) -> DiskMatrix:
+        """Return an empty matrix in the same folder."""
+        return DiskMatrix(self._folder, n_rows)
 
     def write_rows(self, start: int, rows: NDArray[np.float32]) -> None:
         """Write whole rows; further ones than there are make the matrix longer."""
@@ -104,6 +109,7 @@ class DiskMatrix:
     def view(self, rows: NDArray[np.intp], columns: NDArray[np.intp] | None = None) -> Self:
         """Return some rows, and columns, in the order given, as a matrix on the same file."""
         seen = object.__new__(type(self))
+        seen._folder = self._folder
         seen._handle, seen._width, seen._waiting = self._handle, self._width, []
         seen._rows = self._rows[rows]
         seen._columns = self._columns if columns is None else columns

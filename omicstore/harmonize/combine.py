@@ -143,12 +143,19 @@ def _gather(assays: Sequence[Assay], places: Sequence[NDArray[np.intp]], width: 
         if rows.size == values.shape[0] and np.array_equal(rows, np.arange(rows.size)):
             return values
         return values.view(rows) if isinstance(values, DiskMatrix) else values[rows]
-    out = np.full((rows.size, width), np.nan, dtype=np.float32)
+    kept = next((a.values for a in assays if isinstance(a.values, DiskMatrix)), None)
+    out = np.full((rows.size, width), np.nan, np.float32) if kept is None else kept.another(rows.size)
     begin = 0
     for assay, place in zip(assays, places, strict=True):
         end = begin + assay.values.shape[0]
         mine = np.flatnonzero((rows >= begin) & (rows < end))
-        out[np.ix_(mine, place)] = assay.values[rows[mine] - begin]
+        if isinstance(out, DiskMatrix):
+            for row in mine.tolist():  # one at a time, since they may be as many as memory cannot hold
+                line = np.full((1, width), np.nan, np.float32)
+                line[:, place] = assay.values[rows[[row]] - begin]
+                out.write_rows(row, line)
+        else:
+            out[np.ix_(mine, place)] = assay.values[rows[mine] - begin]
         begin = end
     return out
 

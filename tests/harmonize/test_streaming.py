@@ -13,8 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omicstore.diskmatrix import DiskMatrix
 from omicstore.errors import OmicstoreError
 from omicstore.harmonize.assay import to_assays
+from omicstore.harmonize.combine import combine
 from omicstore.harmonize.references import References
 from omicstore.readers import matrix_blocks, numbers, read
 from omicstore.readers.table import Blocks, RawTable
@@ -144,6 +146,25 @@ def test_an_array_that_the_first_probes_do_not_tell_is_found_by_all(tmp_path: Pa
         found = outcome(parts, refs)
         assert not isinstance(found, str), found
         assert found == outcome(whole, refs)
+
+
+def test_kept_probes_of_two_sources_are_joined_on_the_disk_as_in_memory(tmp_path: Path) -> None:
+    refs = made_references(annotated([("TP53", "Body")] * len(PROBES)))
+    joined = []
+    for along in (None, "features"):
+        assays = []
+        for n, names in ((3, PROBES[:9]), (2, PROBES[4:14])):
+            ids = [f"TCGA-4Z-000{i}-0{n}A" for i in range(n)]
+            values = np.random.default_rng(n).random((n, len(names))).astype(np.float32)
+            raw = table(tmp_path / "x", ids, names, values, "beta", "meth_probe", keep=True)
+            if along is not None:
+                raw = in_blocks(raw, along, [2, 5], lazy=True)
+            assays += to_assays(raw, "BLCA", STUDY, refs, f"abc{n}", tmp_path)
+        matrix = combine(assays)
+        joined.append((matrix.values[:].tobytes(), matrix.rows.rows(), matrix.profiles.rows(), matrix.features.rows()))
+        assert isinstance(matrix.values, DiskMatrix) == (along is not None)
+    assert joined[0] == joined[1]
+    assert not list(tmp_path.iterdir())  # the files have no name
 
 
 def write(path: Path, rows: list[list[str]]) -> Path:
