@@ -1,7 +1,7 @@
 """What lies beside files of the GDC and says what they are: sample sheets, the metadata of a cart, manifests.
 
 Files of the GDC are named by ids that say nothing. The portal's sample sheet (``gdc_sample_sheet*.tsv``) and its
-metadata (``metadata.*.json``) say which sample or aliquot each is of; a manifest (``gdc_manifest*.txt``,
+metadata (``metadata.cart.*.json``) say which sample or aliquot each is of; a manifest (``gdc_manifest*.txt``,
 ``MANIFEST.txt``) has their checksums. They are looked for in the folder of the files and beside it.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["HOW_TO_GET", "Entry", "Papers", "is_paper"]
 
 _SHEET = re.compile(r"gdc_sample_sheet.*\.tsv(?:\.gz)?$", re.IGNORECASE)
-_METADATA = re.compile(r"metadata\..*json(?:\.gz)?$|metadata\.json$", re.IGNORECASE)
+_METADATA = re.compile(r"metadata\.(?:cart|repository)\..*json(?:\.gz)?$", re.IGNORECASE)
 _MANIFEST = re.compile(r"gdc_manifest.*\.txt$|manifest\.txt$", re.IGNORECASE)
 
 #: What sample sheets call the aliquot, where they have it, in lower case.
