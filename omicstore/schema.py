@@ -114,11 +114,12 @@ PROVENANCE = Table(
         "drops": S,        # canonical JSON {reason: count}
         "examples": S,     # canonical JSON {reason: [name, ...]}
         "warnings": S,     # canonical JSON [sentence, ...]
-        "encoder": S,      # of patches: canonical JSON, see omicstore.slides.exposure
+        "encoder": S,      # of patches and reports: canonical JSON, see omicstore.slides.exposure
+        "redacted": S,     # of reports: canonical JSON [task, ...] that the text was redacted for
     },
     ("cohort", "modality", "source_id", "name"),
     unhashed=("path",),
-    optional=("encoder",),
+    optional=("encoder", "redacted"),
 )  # fmt: skip
 
 #: A matrix's own axis.
@@ -134,11 +135,22 @@ FEATURES = Table(
     optional=("consequences",),
 )  # fmt: skip
 
+#: One row per report.
 REPORTS = Table(
     "reports",
-    {"patient_id": S, "sample_id": S, "profile_id": S, "text": S, "source": S, "redactions": S},
+    {
+        "patient_id": S, "sample_id": S, "profile_id": S,
+        "text": S,          # cleaned and, where the study asks for it, redacted
+        "source": S,
+        "redactions": S,    # canonical JSON, see omicstore.text.redaction.record; null where nothing was asked for
+        "raw_hash": S,      # sha256 of the text as the file has it
+        "encoder": S, "n_sentences": N,
+        "embeddings": pl.List(pl.Float32),  # the vectors of the sentences, one after the other
+    },
     ("patient_id", "profile_id"),
-)
+    unhashed=("embeddings",),  # their last digits depend on the machine; text and encoder are hashed
+    optional=("encoder", "n_sentences", "embeddings"),
+)  # fmt: skip
 
 #: The tables of ``catalog/``.
 TABLES: dict[str, Table] = {t.name: t for t in (PATIENTS, OUTCOMES, LABELS, PROFILES, PROVENANCE)}

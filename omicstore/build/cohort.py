@@ -20,6 +20,7 @@ from omicstore.progress import task
 from omicstore.readers import expand, iter_patches, read
 from omicstore.slides.cache import FeatureCache
 from omicstore.store.layout import canonical_json
+from omicstore.text.embedding import SCHEMA, embed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,15 +120,28 @@ class _CohortBuild:
         return tables.catalogue(self._raws(), self.profiles, self.cohort, self.study, self.refs, self.ledger)
 
     def reports(self) -> pl.DataFrame:
-        """Return the cohort's pathology reports."""
-        return tables.reports(self._raws(), self.cohort, self.study, self.refs)
+        """Return the cohort's pathology reports, with the vectors of their sentences where a source has an encoder."""
+        raws = self._raws()
+        found = tables.reports(raws, self.cohort, self.study, self.refs)
+        memory, cache = self._kept("sentences")
+        vectors = [pl.DataFrame(schema=SCHEMA)]
+        for (i,), part in sorted(found.partition_by("table", as_dict=True).items()):
+            source = raws[i][1].source
+            if source.encoder is None:
+                continue
+            with task(f"{self.cohort}: sentences of {source.path.name}", part.height, "reports") as advance:
+                for frame in embed(part, source.encoder, self.planned.encoder_sha256(source), cache.patches):
+                    vectors.append(frame)
+                    advance(frame.height)
+        memory.save()
+        columns = [c for c in found.columns if c not in SCHEMA or c == "profile_id"]
+        return found.select(columns).join(pl.concat(vectors), on="profile_id", how="left").drop("table")
 
     def patches(self) -> Iterator[pl.DataFrame]:
         """Yield the patches of one slide after the other, some at a time."""
         raws = self._raws()
         slides = tables.patches(raws, self.cohort, self.study, self.refs)
-        memory = FileHashes(self.study.root / ".omicstore" / "hashes.json")
-        cache = FeatureCache(self.study.root / ".omicstore" / "patches", memory.describe)
+        memory, cache = self._kept("patches")
         with task(f"{self.cohort}: slides", slides.height, "slides") as advance:
             for slide in slides.iter_rows(named=True):
                 source = raws[slide["table"]][1].source
@@ -137,6 +151,11 @@ class _CohortBuild:
                     )
                 advance()
         memory.save()
+
+    def _kept(self, kind: str) -> tuple[FileHashes, FeatureCache]:
+        folder = self.study.root / ".omicstore"
+        memory = FileHashes(folder / "hashes.json")
+        return memory, FeatureCache(folder / kind, memory.describe)
 
     def _raws(self) -> list[tuple[str, RawTable]]:
         """Return the tables with the ids of their sources, in the order of the study file."""

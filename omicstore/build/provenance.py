@@ -10,6 +10,7 @@ import polars as pl
 from omicstore.paths import relative
 from omicstore.schema import PROVENANCE
 from omicstore.slides.exposure import NO_ENCODER, exposure
+from omicstore.text.encoder import text_encoder_name
 
 if TYPE_CHECKING:
     from omicstore.build.plan import Planned
@@ -68,7 +69,7 @@ class Ledger:
                 "features_kept": len(raw.frame.columns) - 1 if raw.frame is not None else 0,
             }
             | _notes(_joined(raw.drops, drops), [*raw.warnings, *warnings])
-            | {"encoder": self._encoder(raw)}
+            | {"encoder": self._encoder(raw), "redacted": _redacted(raw.source)}
         )
 
     def warn(self, source_id: str, modality: str, sentences: list[str]) -> None:
@@ -82,7 +83,10 @@ class Ledger:
         return PROVENANCE.conform(pl.DataFrame(self._rows, infer_schema_length=None))
 
     def _encoder(self, raw: RawTable) -> str | None:
-        """Return what is recorded of the encoder of a source of patches; it has one, or none."""
+        """Return what is recorded of the encoder of a source of patches or reports; it has one, or none."""
+        if raw.kind == "report" and raw.source.encoder is not None:
+            weights = self._planned.encoder_sha256(raw.source)
+            return exposure(text_encoder_name(raw.source.encoder), raw.source.exposure, weights).to_json()
         if raw.kind != "patches" or raw.frame is None or raw.frame.is_empty():
             return None
         name = raw.frame["encoder"][0]
@@ -102,6 +106,11 @@ class Ledger:
             "reader": source.format,
             "licence": source.licence,
         }
+
+
+def _redacted(source: Source) -> str | None:
+    """Return the tasks that a source of reports is redacted for, as JSON; None if nothing was asked for."""
+    return _canonical(sorted(set(source.redact))) if source.redact or source.redact_words else None
 
 
 def _joined(first: Drops, second: Drops) -> Drops:

@@ -13,7 +13,7 @@ import polars as pl
 
 from omicstore.harmonize.people import Members, Note, Raws, by_precedence, source_name
 from omicstore.harmonize.samples import SampleMap
-from omicstore.harmonize.texts import make_patches, make_reports
+from omicstore.harmonize.texts import make_patches, make_reports, redact_reports
 from omicstore.identifiers import cohorts_agree
 from omicstore.schema import LABELS, OUTCOMES, PATIENTS, PROFILES
 
@@ -77,8 +77,8 @@ def catalogue(
 
 
 def reports(raws: Raws, cohort: str, study: Study, refs: References) -> pl.DataFrame:
-    """Return the reports table of a cohort."""
-    return make_reports(raws, _nobody(cohort, study, refs), defaultdict(Note))[0]
+    """Return the reports of a cohort, redacted: in the columns of the store, and table, the place in `raws`."""
+    return redact_reports(make_reports(raws, _nobody(cohort, study, refs), defaultdict(Note))[0], raws)
 
 
 def patches(raws: Raws, cohort: str, study: Study, refs: References) -> pl.DataFrame:

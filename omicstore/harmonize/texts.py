@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from omicstore.harmonize.people import Members, Note, Raws, Row, source_name
+from omicstore.progress import task
 from omicstore.schema import PROFILES, REPORTS
+from omicstore.text.redaction import Vocabulary, redact, to_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from omicstore.harmonize.samples import Sample
 
-__all__ = ["PATCH_COLUMNS", "make_patches", "make_reports"]
+__all__ = ["PATCH_COLUMNS", "make_patches", "make_reports", "redact_reports"]
 
 PATCH_COLUMNS = {
     "slide_id": pl.String,
@@ -43,7 +45,9 @@ def make_reports(raws: Raws, members: Members, notes: dict[int, Note]) -> tuple[
 
     Returns
     -------
-    reports, profiles
+    reports
+        In the columns of the store, not redacted yet, and table, the place of its table in `raws`.
+    profiles
         In the columns of the store.
     """
     rows: list[dict[str, Any]] = []
@@ -53,25 +57,62 @@ def make_reports(raws: Raws, members: Members, notes: dict[int, Note]) -> tuple[
         note = notes[i]
         texts = raw.frame.get_column("text").to_list()
         ids = raw.frame.get_column("raw_id").to_list()
+        hashes = raw.frame.get_column("raw_hash", default=None)
         for row in members.rows(raw, note, only_members=False):
             text = (texts[row.index] or "").strip()
             if not text:
                 note.drops.add("empty text", [ids[row.index]])
                 continue
             note.kept += 1
+            digest = hashlib.sha256(text.encode()).hexdigest() if hashes is None else hashes[row.index]
             about = _profile(row, ids[row.index], source_id, members.cohort, "report")
-            about["content_hash"] = hashlib.sha256(text.encode()).hexdigest()
+            about |= {"content_hash": digest, "raw_hash": digest, "table": i}
             rows.append(about | {"text": text, "source": source_name(raw), "n_features": 1, "n_missing": 0})
     by_sample: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for record in sorted(rows, key=lambda r: (-len(r["text"]), r["content_hash"])):
-        by_sample[record["sample_id"]].append(record)
+    for entry in sorted(rows, key=lambda r: (-len(r["text"]), r["content_hash"])):
+        by_sample[entry["sample_id"]].append(entry)
     ordered = []
     for group in by_sample.values():
-        for rank, record in enumerate(group):
-            ordered.append(record | {"chosen": rank == 0, "reason": "shorter text" if rank else None})
+        for rank, entry in enumerate(group):
+            ordered.append(entry | {"chosen": rank == 0, "reason": "shorter text" if rank else None})
     _number(ordered)
     frame = pl.DataFrame(ordered, schema_overrides=REPORTS.columns | PROFILES.columns, infer_schema_length=None)
-    return REPORTS.conform(frame), PROFILES.conform(frame)
+    if not ordered:
+        return pl.DataFrame(schema=REPORTS.columns | {"table": pl.Int64}), PROFILES.conform(frame)
+    return frame.select(*(c for c in REPORTS.columns if c in frame.columns), "table"), PROFILES.conform(frame)
+
+
+def redact_reports(reports: pl.DataFrame, raws: Raws) -> pl.DataFrame:
+    """Take out of the texts what their sources say: the labels of tasks, and further words.
+
+    Parameters
+    ----------
+    reports
+        As `make_reports` gives them.
+    raws
+        The tables that they came from, and those that hold the labels of the study's own tasks.
+
+    Raises
+    ------
+    UnknownNameError
+        If a task is neither known nor one of the study's.
+    """
+    labels: dict[str, set[str]] = defaultdict(set)
+    for _, raw in raws:
+        if raw.kind == "label" and raw.frame is not None:
+            for name, label in raw.frame.select("task", "label").drop_nulls().unique().iter_rows():
+                labels[name].add(str(label))
+    own = {name: sorted(values) for name, values in labels.items()}
+    sources = {i: raws[i][1].source for i in reports["table"].unique().sort()}
+    wanted = {i: Vocabulary.of(s.redact, s.redact_words, own) for i, s in sources.items() if s.redact or s.redact_words}
+    texts, records = [], []
+    with task("redacting reports", reports.height if wanted else 0, "reports") as advance:
+        for text, i in reports.select("text", "table").iter_rows():
+            found = redact(text, wanted[i]) if i in wanted else None
+            texts.append(text if found is None else found.text)
+            records.append(None if found is None else to_record(found, wanted[i]))
+            advance()
+    return reports.with_columns(text=pl.Series(texts, dtype=pl.String), redactions=pl.Series(records, dtype=pl.String))
 
 
 def make_patches(raws: Raws, members: Members, notes: dict[int, Note]) -> tuple[pl.DataFrame, pl.DataFrame]:

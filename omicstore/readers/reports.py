@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import itertools
 import re
@@ -12,9 +13,11 @@ import polars as pl
 
 from omicstore.errors import SourceError
 from omicstore.identifiers import find_barcode
+from omicstore.progress import task
 from omicstore.readers.delimited import read_texts, sniff
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable
+from omicstore.text.cleaning import clean
 
 if TYPE_CHECKING:
     from omicstore.readers.recognise import Head
@@ -37,8 +40,9 @@ def read_reports(source: Source, sampling: Sampling | None = None) -> list[RawTa
     Returns
     -------
     list of RawTable
-        One, with the columns raw_id (the barcode), text and file (the id cell). Rows without a barcode and empty texts
-        are counted.
+        One, with the columns raw_id (the barcode), text (see `omicstore.text.cleaning.clean`), file (the id cell) and
+        raw_hash (sha256 of the text as it is in the file). Rows without a barcode and texts with nothing to read are
+        counted.
     """
     layout = sniff(source.path)
     at = layout.index(source.id) if source.id is not None else 0
@@ -48,9 +52,16 @@ def read_reports(source: Source, sampling: Sampling | None = None) -> list[RawTa
     ids = [_raw_id(name or "", sampling) for name in files]
     drops = Drops()
     drops.add("no barcode", [name or "" for name, found in zip(files, ids, strict=True) if found is None])
-    rows = [row for row in zip(ids, texts, files, strict=True) if row[0] is not None]
-    drops.add("empty text", [name or "" for _, text, name in rows if not text])
-    kept = [row for row in rows if row[1]]
+    kept, empty = [], []
+    with task(f"reports of {source.path.name}", frame.height, "reports") as advance:
+        for found, raw, name in zip(ids, texts, files, strict=True):
+            text = clean(raw or "") if found is not None else ""
+            if text:
+                kept.append((found, text, name, hashlib.sha256(raw.encode()).hexdigest()))
+            elif found is not None:
+                empty.append(name or "")
+            advance()
+    drops.add("empty text", empty)
     if not kept:
         raise SourceError(
             source.path,
@@ -58,7 +69,7 @@ def read_reports(source: Source, sampling: Sampling | None = None) -> list[RawTa
             expected="barcodes such as TCGA-XX-XXXX, in the column or in a file name there",
             run="mend id: and text: of this source in the study file",
         )
-    schema = {"raw_id": pl.String, "text": pl.String, "file": pl.String}
+    schema = {"raw_id": pl.String, "text": pl.String, "file": pl.String, "raw_hash": pl.String}
     table = pl.DataFrame(kept, schema=schema, orient="row")
     return [
         RawTable(

@@ -262,7 +262,7 @@ def _proxies(catalogue: Catalogue, spec: SplitSpec) -> CheckResult:
     evidence: dict[str, Any] = {"derived_from": origins}
     if "report" in used and (texts := _reports(catalogue, spec, spec.label)):
         unredacted = sorted(cohort for cohort, done in texts.items() if not done)
-        evidence["reports_redacted"] = {cohort: done for cohort, done in sorted(texts.items())}
+        evidence["reports_redacted"] = dict(sorted(texts.items()))
         failed += [f"the reports of {cohort} are not redacted for {spec.label}" for cohort in unredacted]
         if unredacted:
             why = f"a report may say the label in words: redact: [{spec.label}] in its source takes them out"

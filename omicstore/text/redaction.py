@@ -7,14 +7,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from omicstore.text.vocabulary import TOKEN, label_rules, task_rules, unknown_task, word_rule
+from omicstore.text.vocabulary import TOKEN, label_rules, task_rules, tasks_of, unknown_task, word_rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from omicstore.text.vocabulary import Rule
 
-__all__ = ["TOKEN", "Redacted", "Redaction", "Vocabulary", "record", "redact", "redacted_tasks", "restore"]
+__all__ = ["TOKEN", "Redacted", "Redaction", "Vocabulary", "covers", "redact", "redacted_tasks", "restore", "to_record"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,9 @@ def redact(text: str, vocabulary: Vocabulary) -> Redacted:
     spans: list[tuple[int, int, str]] = []
     now = text
     while found := _longest(now, vocabulary):
-        spans = _merged(spans, found)
+        before, spans = spans, _merged(spans, found)
+        if spans == before:  # a pattern that looks at what stands round it may find the token itself
+            break
         now = _replaced(text, spans)
     return Redacted(now, tuple(Redaction(start, end, text[start:end], rule) for start, end, rule in spans))
 
@@ -127,7 +129,7 @@ def restore(redacted: Redacted) -> str:
     return "".join([*pieces, redacted.text[at:]])
 
 
-def record(redacted: Redacted, vocabulary: Vocabulary) -> str:
+def to_record(redacted: Redacted, vocabulary: Vocabulary) -> str:
     """Return the record that the store keeps beside a text, as canonical JSON.
 
     It has ``tasks``, ``counts`` by rule, and ``spans``: start, end, what and rule of each redaction.
@@ -149,6 +151,19 @@ def redacted_tasks(record: str | None) -> frozenset[str]:
     ['pam50']
     """
     return frozenset(json.loads(record)["tasks"]) if record else frozenset()
+
+
+def covers(redacted: Iterable[str], task: str, labels: Iterable[str]) -> bool:
+    """Whether a text that was redacted for some tasks is redacted for another, by its name or by its labels.
+
+    Examples
+    --------
+    >>> covers(["kidney_subtype"], "subtype", ["CCRCC", "PRCC"]), covers(["stage"], "subtype", ["CCRCC"])
+    (True, False)
+    """
+    done = set(redacted)
+    same = set(tasks_of(labels))
+    return task in done or (bool(same) and same <= done)
 
 
 def _longest(text: str, vocabulary: Vocabulary) -> list[tuple[int, int, str]]:

@@ -19,7 +19,7 @@ class Terms:
         What tables of labels call it, in small letters and without blanks and signs; empty for what concerns no one
         label.
     terms
-        What reports call it: words, ``*`` for any ending of the last one, or a regular expression between slashes.
+        What reports call it: words, ``*`` for any ending of the last one, or ``name=/regular expression/``.
     """
 
     task: str
@@ -38,7 +38,7 @@ colorectal_site | coad colon colonadenocarcinoma | colon* ; COAD ; sigmoid* ; ce
 colorectal_site | coad | hepatic flexure* ; splenic flexure* ; ileocecal* ; appendix ; appendic*
 colorectal_site | read rectum rectaladenocarcinoma | rect* ; READ ; anal* ; anus ; low anterior* ; mesorect*
 kidney_subtype | kirc ccrcc clearcell clearcellrenalcellcarcinoma | clear cell* ; ccRCC ; KIRC ; conventional type
-kidney_subtype | kirc | conventional renal cell* ; /conventional\s*\(?\s*clear(?:[\s-]*cell\w*\)?)?/ ; hypernephroma*
+kidney_subtype | kirc | conventional renal cell* ; conventional clear cell=/conventional\s*\(?\s*clear(?:[\s-]*cell\w*\)?)?/ ; hypernephroma*
 kidney_subtype | kirp prcc papillary papillaryrenalcellcarcinoma | papillar* ; pRCC ; KIRP ; chromophil*
 kidney_subtype | kich chrcc chromophobe | chromophob* ; chRCC ; KICH ; oncocyt*
 lung_subtype | luad adenocarcinoma lungadenocarcinoma | adenocarcinoma* ; adeno* ; LUAD ; lepidic* ; acinar* ; BAC
@@ -50,17 +50,17 @@ pam50 | basal basallike brcabasal | basal like* ; basal type* ; basaloid* ; trip
 pam50 | her2 her2enriched brcaher2 | HER 2 neu* ; HER2* ; ERBB2 ; c erbB 2 ; cerbB2 ; herceptest* ; herceptin*
 pam50 | normal normallike brcanormal | normal like*
 pam50 | | PAM 50 ; estrogen receptor* ; oestrogen receptor* ; progesterone receptor* ; hormone receptor* ; Ki 67 ; MIB 1
-pam50 | | /(?:ER|PR)\s*[:(=/+-]+\s*(?:PR|pos\w*|neg\w*|\d+\s*%|[+-])?/ ; trastuzumab*
+pam50 | | receptor status=/(?:ER|PR)\s*[:(=/+-]+\s*(?:PR|pos\w*|neg\w*|\d+\s*%|[+-])?/ ; trastuzumab*
 stage | | stage ; stages ; staging ; AJCC ; UICC ; TNM ; Dukes* ; Astler Coller ; FIGO ; Jewett* ; metasta*
-stage | | /stage\s*(?:grouping|group|is)?\s*[:=.]?\s*(?:I{1,3}|[l1]{1,3}|IV|[0-4])\s?[ABC]?[1-3]?(?![A-Za-z0-9])/
-stage | | /(?-i:(?:[yra]?(?:p[Tt]|cT)\s?|T)(?:[0-4][a-d]?|is|[Xx]|a)(?![A-Za-z0-9]))/
-stage | | /(?-i:(?:[yra]?(?:p[Nn]|cN)\s?[0-3oOxX]|N[0-3Xx])[a-c]?(?![A-Za-z0-9]))/
-stage | | /(?-i:(?:[yra]?(?:p[Mm]|cM)\s?[01oOxX]|M[01Xx])[a-c]?(?![A-Za-z0-9]))/
-stage | | /(?-i:(?:[yra]?p?T(?:[0-4][a-d]?|is|[Xx]))\s?(?:N[0-3oOXx][a-c]?)\s?(?:M[01oOXx])?)/
+stage | | stage group=/stage\s*(?:grouping|group|is)?\s*[:=.]?\s*(?:I{1,3}|[l1]{1,3}|IV|[0-4])\s?[ABC]?[1-3]?(?![A-Za-z0-9])/
+stage | | T category=/(?-i:(?:[yra]?(?:p[Tt]|cT)\s?|T)(?:[0-4][a-d]?|is|[Xx]|a)(?![A-Za-z0-9]))/
+stage | | N category=/(?-i:(?:[yra]?(?:p[Nn]|cN)\s?[0-3oOxX]|N[0-3Xx])[a-c]?(?![A-Za-z0-9]))/
+stage | | M category=/(?-i:(?:[yra]?(?:p[Mm]|cM)\s?[01oOxX]|M[01Xx])[a-c]?(?![A-Za-z0-9]))/
+stage | | TNM in one=/(?-i:(?:[yra]?p?T(?:[0-4][a-d]?|is|[Xx]))\s?(?:N[0-3oOXx][a-c]?)\s?(?:M[01oOXx])?)/
 grade | | grade ; grades ; graded ; grading ; Fuhrman* ; Gleason* ; Nottingham* ; Bloom Richardson* ; anaplas*
-grade | | low grade ; high grade ; intermediate grade ; /G[\s:]?[1-4](?![A-Za-z0-9])/
-grade | | /(?:well|moderately|poorly|un|de)[\s-]*(?:to[\s-]*(?:moderately|poorly)[\s-]*)?differentiated/
-grade | | /(?:(?:fuhrman|nuclear|histologic(?:al)?|WHO|tumou?r|overall)['s,:]*\s*)*grade\s*[:=.(]*\s*(?:I{1,3}|[l1]{1,3}|IV|[0-4])(?:\s*(?:\/|of|-|to)\s*(?:I{1,3}V?|[l1]{1,3}V?|[0-4]))?(?![A-Za-z0-9])/
+grade | | low grade ; high grade ; intermediate grade ; G number=/G[\s:]?[1-4](?![A-Za-z0-9])/
+grade | | differentiation=/(?:well|moderately|poorly|un|de)[\s-]*(?:to[\s-]*(?:moderately|poorly)[\s-]*)?differentiated/
+grade | | grade number=/(?:(?:fuhrman|nuclear|histologic(?:al)?|WHO|tumou?r|overall)['s,:]*\s*)*grade\s*[:=.(]*\s*(?:I{1,3}|[l1]{1,3}|IV|[0-4])(?:\s*(?:\/|of|-|to)\s*(?:I{1,3}V?|[l1]{1,3}V?|[0-4]))?(?![A-Za-z0-9])/
 survival | | decease* ; died ; dead ; death* ; expired ; autops* ; post mortem ; surviv* ; alive ; recurren* ; progress*
 survival | | prognos* ; follow up* ; hospice* ; palliat*
 """  # noqa: E501

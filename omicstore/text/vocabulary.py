@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from omicstore.errors import StudyError, UnknownNameError
 from omicstore.text.terms import TERMS
 
-__all__ = ["TASKS", "TOKEN", "Rule", "label_rules", "pattern_rule", "task_rules", "unknown_task", "word_rule"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "TASKS",
+    "TOKEN",
+    "Rule",
+    "label_rules",
+    "pattern_rule",
+    "task_rules",
+    "tasks_of",
+    "unknown_task",
+    "word_rule",
+]
 
 #: What stands in a text where words were taken out.
 TOKEN = "[REDACTED]"  # noqa: S105
@@ -18,6 +32,7 @@ _LOOK_ALIKE = {"i": "[il1|!]", "l": "[il1|!]", "o": "[o0]", "s": "[s5]", "m": "(
 #: What may stand between two words of a term, and inside a long word that was broken over two lines.
 _BETWEEN, _BROKEN = r"[\s\-\u2010-\u2015_/.,]*", r"(?:\xad|-\s*)?"
 _LONG = 6
+_PATTERN = re.compile(r"(?:(?P<name>[\w ]+)=)?/(?P<pattern>.+)/", re.DOTALL)
 #: A label so short would be found everywhere.
 _SHORTEST_LABEL = 3
 
@@ -59,12 +74,30 @@ def label_rules(labels: list[str]) -> list[Rule]:
     """
     found: dict[str, Rule] = {}
     for label in sorted(set(labels)):
-        folded = re.sub(r"[^a-z0-9]", "", label.casefold())
-        if len(folded) >= _SHORTEST_LABEL and not folded.isdigit():
-            found[label] = _rule(label)
-        for task in sorted({entry.task for entry in TERMS if folded in entry.labels} | _told(folded)):
+        if len(_folded(label)) >= _SHORTEST_LABEL and not _folded(label).isdigit():
+            rule = _rule(label.strip(" /*"))
+            if not rule.pattern.search(TOKEN):
+                found[label] = rule
+        for task in tasks_of([label]):
             found |= {rule.name: rule for rule in task_rules(task) or ()}
     return list(found.values())
+
+
+def tasks_of(labels: Iterable[str]) -> list[str]:
+    """Return the tasks of `TASKS` that labels belong to, sorted.
+
+    Examples
+    --------
+    >>> tasks_of(["CCRCC", "PRCC"]), tasks_of(["Stage IIA"]), tasks_of(["yes"])
+    (['kidney_subtype'], ['stage'], [])
+    """
+    folded = {_folded(label) for label in labels}
+    listed = {entry.task for entry in TERMS if entry.labels & folded}
+    return sorted(listed.union(*(_told(label) for label in folded)))
+
+
+def _folded(label: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", label.casefold())
 
 
 def _told(folded: str) -> set[str]:
@@ -119,8 +152,8 @@ def unknown_task(task: str, labels: list[str]) -> UnknownNameError:
 
 
 def _rule(term: str) -> Rule:
-    if len(term) > 2 and term.startswith("/") and term.endswith("/"):
-        return pattern_rule(term, term[1:-1])
+    if named := _PATTERN.fullmatch(term):
+        return pattern_rule(named["name"] or term, named["pattern"])
     open_end = term.endswith("*")
     # An abbreviation or a short word misread is another word.
     words = [_word(word, exact=len(term) < _LONG) for word in re.split(r"[\s\-_/]+", term.rstrip("*")) if word]

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from omicstore.errors import SourceError
+from omicstore.errors import SourceError, UnknownNameError
 from omicstore.harmonize import tables
 from omicstore.harmonize.assay import combine, to_assays
 from omicstore.readers.table import RawTable
@@ -155,8 +155,27 @@ def test_reports_belong_to_the_primary_sample(study, refs, profiles) -> None:
         ("TCGA-4Z-0003#2", "TCGA-4Z-0003-01", True, False, "shorter text"),
     ]
     texts = tables.reports([source], "BLCA", study, refs)
-    assert texts.columns == list(REPORTS.columns)
+    assert REPORTS.conform(texts).columns == [c for c in REPORTS.columns if c not in REPORTS.optional]
     assert texts.get_column("text").to_list() == ["a longer text", "short"]
+
+
+def test_reports_are_redacted_for_the_labels_of_the_study(study, refs) -> None:
+    frame = {
+        "raw_id": ["TCGA-4Z-0001", "TCGA-4Z-0002"],
+        "text": ["A clear cell tumor.", "Nothing to tell."],
+        "file": ["a.pdf", "b.pdf"],
+        "raw_hash": ["1" * 64, "2" * 64],
+    }
+    about = raw("report", frame, "r.csv", "reports", modality="report", redact=("subtype",), redact_words=("nothing",))
+    labels = raw("label", {"raw_id": ["TCGA-4Z-0001"], "task": ["subtype"], "label": ["KIRC"]}, "l.csv")
+    texts = tables.reports([about, labels], "BLCA", study, refs)
+    assert texts["text"].to_list() == ["A [REDACTED] tumor.", "[REDACTED] to tell."]
+    assert texts["raw_hash"].to_list() == ["1" * 64, "2" * 64]
+    assert json.loads(texts["redactions"][0]) == {
+        "counts": {"clear cell*": 1}, "spans": [[2, 12, "clear cell", "clear cell*"]], "tasks": ["subtype"],
+    }  # fmt: skip
+    with pytest.raises(UnknownNameError, match="task to redact 'subtype'"):
+        tables.reports([about], "BLCA", study, refs)
 
 
 def test_slides(study, refs, profiles) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -202,6 +203,9 @@ def test_reports(write: Write, source: Make) -> None:
         "I,TCGA-AB-0001.5F76.PDF,addendum\n"
     )
     (raw,) = read(source(write("r.csv.gz", text), "reports", modality="report", id="file", text="ocr", unit=None))
+    hashes = raw.frame.get_column("raw_hash").to_list()
+    assert hashes == [hashlib.sha256(t.encode()).hexdigest() for t in ('Two lines,\nand "quotes"', "addendum")]
+    raw.frame = raw.frame.drop("raw_hash")
     assert frame_of(raw) == [
         {"raw_id": "TCGA-AB-0001", "text": 'Two lines,\nand "quotes"', "file": "TCGA-AB-0001.4F76D253-8752.PDF"},
         {"raw_id": "TCGA-AB-0001", "text": "addendum", "file": "TCGA-AB-0001.5F76.PDF"},

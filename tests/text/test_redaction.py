@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omicstore.errors import StudyError, UnknownNameError
-from omicstore.text.redaction import TOKEN, Vocabulary, record, redact, redacted_tasks, restore
+from omicstore.text.redaction import TOKEN, Vocabulary, redact, redacted_tasks, restore, to_record
 from omicstore.text.vocabulary import TASKS, label_rules, word_rule
 
 PIECES = st.lists(
@@ -77,7 +77,7 @@ def test_labels_bring_their_task() -> None:
 
 def test_the_record_says_what_and_for_which_task() -> None:
     vocabulary = Vocabulary.of(["subtype"], labels={"subtype": ["KIRC"]})
-    text = record(redact("a clear cell, clear cell tumor", vocabulary), vocabulary)
+    text = to_record(redact("a clear cell, clear cell tumor", vocabulary), vocabulary)
     assert json.loads(text) == {
         "counts": {"clear cell*": 2},
         "spans": [[2, 12, "clear cell", "clear cell*"], [14, 24, "clear cell", "clear cell*"]],
