@@ -72,7 +72,7 @@ def test_calls_that_two_patients_share_are_no_copies(mcat: omicstore.Store) -> N
     report = check_store(mcat)
     status = {check["id"]: check["status"] for check in report["checks"]}
     assert status["duplicate-profile"] == status["sample-varies"] == "pass"
-    assert status["mutated-in-range"] == "pass"
+    assert status["calls-in-range"] == "pass"
 
 
 def test_a_study_of_cbioportal(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def without_patient(cohort: str, patient: str) -> Callable[[Cohorts], None]:
 #: Check, the offender as the report has to name it, and how the fault comes into the cohorts.
 FAULTS: list[Fault] = [
     ("beta-in-range", "BRCA meth ENSG00000000004 (n_outside 1, min * max 1.7)", put("BRCA", "meth", (3, 4), 1.7)),
-    ("mutated-in-range", "LGG mut ENSG00000000003 (n_outside 1, min 0.0, max 4.0)", put("LGG", "mut", (2, 3), 4.0)),
+    ("calls-in-range", "LGG mut ENSG00000000003 (n_outside 1, min 0.0, max 4.0)", put("LGG", "mut", (2, 3), 4.0)),
     ("amount-not-negative", "OV metab C00002 (n_outside 1, min -5.0)", put("OV", "metab", (1, 2), -5.0)),
     ("counts-are-integers", "LGG mirna ENSG00000000001 (n_fractions 1, *)", put("LGG", "mirna", (0, 1), 2.5)),
     ("tpm-below-million", "BRCA rna ENSG00000000006 (max 2000000.0)", put("BRCA", "rna", (4, 6), 2e6)),

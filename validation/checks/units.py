@@ -5,13 +5,16 @@ Nothing is said of sums: a matrix may hold any subset of the genes.
 
 from __future__ import annotations
 
-from omicstore.units import LINEAR_UNITS
+from omicstore.units import BASES, LINEAR_UNITS
 from validation.rules import Between, Check
 
 __all__ = ["UNITS"]
 
 #: Units of amounts, which have no negative values.
 AMOUNTS: tuple[str, ...] = tuple(sorted(LINEAR_UNITS))
+
+#: Calls of a few levels.
+CALLS = tuple(sorted((base for base in BASES.values() if base.call), key=lambda base: base.stored))
 
 _OTHER_UNIT = "The file is in another unit than the study file says, or was changed after it was normalised."
 _CORRECT_UNIT = "Correct the unit of the source in params.yaml and run dvc repro."
@@ -30,16 +33,16 @@ UNITS: tuple[Check, ...] = (
         absent="no modality is in betas",
     ),
     Check(
-        "mutated-in-range",
+        "calls-in-range",
         "error",
         "features",
-        "mutation calls lie in [0, 1]",
-        "These are no calls of mutated or not: counts of mutations, or another table.",
-        "Look at the source of this modality.",
+        f"calls lie in their range: {', '.join(f'{c.stored} in [{c.low:g}, {c.high:g}]' for c in CALLS)}",
+        "These are no calls: counts of mutations, log ratios, or another table.",
+        "Look at the source of this modality, and correct its unit in params.yaml.",
         Between("n_outside", high=0),
-        only=("unit", ("mutated",)),
+        only=("unit", tuple(c.stored for c in CALLS)),
         shown=("n_outside", "min", "max"),
-        absent="no modality holds mutation calls",
+        absent="no modality holds calls",
     ),
     Check(
         "amount-not-negative",
