@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from omicstore.readers.delimited import Layout
 
-__all__ = ["Guess", "Head", "look"]
+__all__ = ["START", "Guess", "Head", "look"]
 
 #: Bytes of a file, files of a folder, and ids that are looked at.
 START, NAMES, IDS = 1 << 16, 4_000, 50

@@ -12,7 +12,7 @@ from omicstore.formats import FORMATS
 from omicstore.readers import expand, profile_ids
 from omicstore.readers.bytestream import AGAIN
 from omicstore.readers.delimited import sniff
-from omicstore.readers.recognise import Guess, Head, look
+from omicstore.readers.recognise import START, Guess, Head, look
 from omicstore.recognise.cohorts import describe_cohort
 from omicstore.recognise.columns import COLUMN_FORMATS, column_layout
 from omicstore.recognise.finding import Finding, Part
@@ -180,9 +180,18 @@ def _finding(head: Head, guess: Guess, sites: Mapping[str, str]) -> Finding:
     elif form.kind == "several":
         _parts(found)
     _profiles(found, form)
+    if found.n_samples is None and (form.kind == "table" or found.orientation == "features_in_columns"):
+        found.n_samples = _rows(head)
     if guess.format != "tcga-cdr":
         describe_cohort(found, head.text or "\n".join(head.names[:_NAMES]), name, beside, sites)
     return found
+
+
+def _rows(head: Head) -> int | None:
+    """Return how many rows a table has, if the first part is all of it and no quoted cell can hold a line feed."""
+    if head.layout is None or len(head.start) >= START or '"' in head.text:
+        return None
+    return sum(bool(line.strip()) for line in head.lines) - head.layout.skip
 
 
 def _profiles(found: Finding, form: Format) -> None:

@@ -86,6 +86,7 @@ def named(path: Path) -> Named:
     """
     text = path.name.lower()
     whole = path.absolute()
+    folders = [whole, *whole.parents] if path.is_dir() else list(whole.parents)
     platform = next((p for p in _PLATFORMS if re.search(p.replace("-", "[-_ ]?"), text)), None)
     array = re.search(
         r"(?:methyl(?:ation)?|hm)[-_]?(27|450|epic|850)|(?<![a-z0-9])(27|450|850)k|(?<![a-z])(epic)", text
@@ -98,7 +99,7 @@ def named(path: Path) -> Named:
         logged=bool(re.search(r"log2|log10|(?<![a-z])log(?![a-z])", text)),
         modality=next((modality for words, modality in _MODALITIES if re.search(words, text)), None),
         platform=platform,
-        folder=next((_code(p.name) for p in whole.parents if p.name and p.name.lower() not in _PLAIN), None),
+        folder=next((_code(p.name) for p in folders if p.name and p.name.lower() not in _PLAIN), None),
     )
 
 

@@ -50,9 +50,9 @@ def survey(paths: Sequence[Path], references: Sequence[Path] = (), study: Path |
         if not path.exists():
             raise _absent(path)
     found: dict[Path, Finding] = {}
-    with task("looking at files", None, "files") as advance:
-        places = [place for path in (*paths, *references) for place in _places(path)]
-        sites = _sites([place for place in places if place.is_file()], study)
+    places = [place for path in (*paths, *references) for place in _places(path)]
+    sites = _sites([place for place in places if place.is_file()], study)
+    with task("looking at files", len(places), "files") as advance:
         for place in places:
             finding = recognise(place, sites)
             if finding is not None:
