@@ -11,6 +11,7 @@ import typer
 
 from omicstore.cli.asking import Asking
 from omicstore.cli.common import DryRun, Output, command, counted
+from omicstore.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,7 +156,12 @@ def python_lines(ask: Asking) -> list[str]:
         f"{name}={'genes' if name == 'genes' and len(genes) > _GENES_SHOWN else repr(value)}"
         for name, value in given.items()
     )
-    return [*lines, f"cohort = store.query({arguments})", "arrays = cohort.to_numpy()"]
+    lines.append(f"cohort = store.query({arguments})")
+    asked = given.get("modalities") or ()
+    others = [name for name in asked if name in MODALITIES and MODALITIES[name].kind != "matrix"]
+    if not asked or len(others) < len(asked):
+        lines.append("arrays = cohort.to_numpy()")
+    return [*lines, *(f"{name} = cohort.to_polars({name!r})" for name in others)]
 
 
 def _from_here(place: str) -> str:

@@ -24,7 +24,7 @@ def tissue(size: int) -> np.ndarray:
     return np.any([((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 < 1 for cx, cy, rx, ry in SPOTS], axis=0)
 
 
-def made_slide(path: Path, size: int = 2048, *, mpp: float | None = 0.25, seed: int = 0) -> Path:
+def made_slide(path: Path, size: int = 1024, *, mpp: float | None = 0.5, seed: int = 0) -> Path:
     """Write a pyramid TIFF (levels 1, 4, 16) of two spots of tissue on glass."""
     import tifffile
 

@@ -94,14 +94,14 @@ def test_a_study_of_slides(
 
 
 def test_a_store_without_encoder_holds_the_tiles(slides: Path, study: Write) -> None:
-    root = study(path="slides", format="tiles", keep_tiles=True, magnification=40)
+    root = study(path="slides", format="tiles", keep_tiles=True, magnification=20)
     build_study(root, quiet)
     with omicstore.open(root / "data" / "store") as store:
         cohort = store.query(modalities="patches")
         found = cohort.to_polars("patches")
         assert "features" not in found.columns
         assert set(found["encoder"]) == {"none"}
-        assert set(found["magnification"]) == {40.0}
+        assert set(found["magnification"]) == {20.0}
         assert found["tile"].null_count() == 0
         with pytest.raises(OmicstoreError, match="None is of tiles that are stored without features"):
             cohort.prototypes()
