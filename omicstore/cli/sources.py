@@ -44,7 +44,8 @@ def sources(
 
     \b
     Example:
-      omicstore sources downloads/*.gz --out study.yaml && omicstore init my-study --sources study.yaml
+      omicstore sources downloads/*.gz --out study.yaml
+      omicstore init my-study --sources study.yaml
     """
     from omicstore.recognise import make_section, section_text, survey
 
