@@ -228,8 +228,10 @@ class TestExport:
         done = run("export", "--cohort", "AAA", "--format", "parqet", "--out", "out")
         assert (done.exit_code, done.stderr) == (
             2,
-            "error: unknown format 'parqet'. Expected one of parquet, mae. To mend it: "
-            "choose from parquet, arrow, csv, h5ad, h5mu, npz, safetensors, cbioportal, mae\n",
+            (
+                "error: unknown format 'parqet'. Expected one of parquet, mae. To mend it: "
+                "choose from parquet, arrow, csv, h5ad, h5mu, npz, safetensors, cbioportal, mae\n"
+            ),
         )
 
     def test_overwrite(self, run: Any) -> None:
