@@ -20,6 +20,7 @@ import polars as pl
 from omicstore.errors import SourceError
 from omicstore.progress import task
 from omicstore.readers.bytestream import pieces, read_bytes
+from omicstore.readers.matrix import selected
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable
 
@@ -216,7 +217,7 @@ def to_table(source: Source, calls: Calls, samples: Iterable[str]) -> RawTable:
     Parameters
     ----------
     source
-        Where the mutations come from; ``drop`` leaves out samples by name.
+        Where the mutations come from; ``drop`` leaves out samples by name, ``select`` and ``drop`` choose genes.
     calls
         The mutations.
     samples
@@ -236,6 +237,10 @@ def to_table(source: Source, calls: Calls, samples: Iterable[str]) -> RawTable:
     drops = _sorted(drops)
     changing = frame.filter(pl.col("consequence").is_in(list(CHANGING)))
     genes = changing.get_column("gene").unique().sort().to_list()
+    if genes and (source.select or source.drop):
+        kept = selected(source, genes, drops, what="genes")
+        genes = [gene for gene, keep in zip(genes, kept, strict=True) if keep]
+        changing = changing.filter(pl.col("gene").is_in(genes))
     if not ids or not genes:
         raise SourceError(
             source.path,

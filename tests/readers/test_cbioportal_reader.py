@@ -209,6 +209,28 @@ def test_recognised() -> None:
     assert recognise(look(MADE.parent)) is None
 
 
+def test_long_calls_and_windows_line_ends(tmp_path: Path) -> None:
+    study = shutil.copytree(MADE, tmp_path / "study")
+    meta = study / "meta_cna.txt"
+    meta.write_text(meta.read_text().replace("DISCRETE", "DISCRETE_LONG"))
+    wide = pl.read_csv(study / "data_cna.txt", separator="\t", infer_schema=False)
+    long = wide.unpivot(index=["Hugo_Symbol", "Entrez_Gene_Id"], variable_name="Sample_Id", value_name="Value")
+    long.write_csv(study / "data_cna.txt", separator="\t")
+    for path in study.rglob("*.txt"):
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    before, after = matrix("gistic"), matrix("gistic", study)
+    order = [after.features.index(name) for name in before.features]
+    assert after.ids == before.ids
+    assert before.values is not None
+    assert after.values is not None
+    np.testing.assert_array_equal(after.values[:, order], before.values)
+    clinical = [expand(Source(folder, "cbioportal", cohort="METABRIC"))[-1] for folder in (MADE, study)]
+    for one, other in zip(*(read(part) for part in clinical), strict=True):
+        assert one.frame is not None
+        assert one.frame.equals(other.frame)
+    assert matrix("mutations", study).features == matrix("mutations").features
+
+
 def test_real_study(real_data: Path) -> None:
     folder = real_data / "fixtures" / "cbioportal_study" / "tests" / "test_data" / "study_es_0"
     source = Source(folder, "cbioportal", cohort="BRCA")

@@ -122,3 +122,10 @@ def test_real_files_of_aliquots(real_data: Path) -> None:
     guess = recognise(look(path))
     assert guess is not None
     assert guess.format == "maf"
+
+
+def test_genes_and_samples_may_be_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "a.maf"
+    path.write_text(HEADER + ROWS)
+    (raw,) = read(Source(path, "maf", "mut", "XX", "mutated", select=("^TP53",), drop=(B,)))
+    assert (raw.ids, raw.features) == ([A], ["TP53|7157"])
