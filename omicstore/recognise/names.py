@@ -22,7 +22,7 @@ _BASES: tuple[tuple[str, str], ...] = (
     (r"fpkm[-_. ]?uq|uq[-_. ]?fpkm", "fpkm_uq"),
     (r"fpkm", "fpkm"),
     (r"tpm", "tpm"),
-    (r"rsem|rnaseqv2", "rsem_normalized"),
+    (r"rsem|rnaseqv2|hiseqv2", "rsem_normalized"),
     (r"counts?(?![a-z])", "counts"),
     (r"rpm|cpm", "rpm"),
     (r"z[-_. ]?scores?", "zscore"),

@@ -29,6 +29,11 @@ _DOCUMENTS = {
     r"\.(pt|pth|ckpt|safetensors|pkl|pickle)$": "a checkpoint or a pickled object",
 }
 
+_STATISTICS = frozenset(
+    {"pvalue", "pval", "padj", "adjpval", "adjpvalue", "fdr", "qvalue", "qval", "logfc", "log2fc", "log2foldchange",
+     "basemean", "lfcse", "stat", "nes", "logcpm", "aveexpr"}
+)  # fmt: skip
+
 _PARTS = frozenset({"train", "val", "valid", "validation", "test"})
 
 
@@ -73,6 +78,7 @@ def not_a_table_of_samples(head: Head, columns: Columns | None) -> str | None:
         or _manifest(low)
         or _segments(low)
         or _moments(header, columns)
+        or _tests(low)
         or _one_sample(header, columns)
         or _map(header, columns)
         or _sets(header, columns)
@@ -131,6 +137,14 @@ def _moments(header: list[str], columns: Columns) -> str | None:
         return "a square matrix (the rows have the columns' names): covariances or distances, not samples"
     if [name.lower() for name in header] in (["name", "value"], ["", "x"], ["", "value"]):
         return "one value for each name: a statistic, not samples"
+    return None
+
+
+def _tests(low: set[str]) -> str | None:
+    """Tell what a test of each feature gave."""
+    plain = {re.sub(r"[^a-z0-9]", "", name) for name in low}
+    if len(plain & _STATISTICS) >= 2:
+        return "results of a test for each feature, not samples"
     return None
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from omicstore.recognise.grid import Columns, Grid
     from omicstore.recognise.names import Named, Sidecar
 
+#: Columns that a table of patients has at most where a matrix could have as many.
+_TABLE, _SMALL = 200, 30
+
 __all__ = ["describe_matrix", "describe_table", "is_matrix", "patient_column"]
 
 #: Words of the columns that tables of patients have.
@@ -36,13 +39,17 @@ _ID = re.compile(
 
 def is_matrix(grid: Grid, columns: Columns) -> bool:
     """Whether a table of numbers is a matrix rather than a table of patients."""
-    if _clinical(columns) > max(1, 0.2 * len(columns.layout.header)):
+    words, width = _clinical(columns), len(columns.layout.header)
+    if words > max(1, 0.2 * width):
+        return False
+    # Laboratory values are named as metabolites are: an age among few columns makes them a table of patients.
+    if not grid.in_rows and ((words > 1 and width < _TABLE) or (words and width < _SMALL)):
         return False
     if grid.feature_kind is not None and (len(grid.features) > 3 or grid.in_rows):
         return True
     if grid.in_rows:  # barcodes in the header
         return True
-    return _clinical(columns) == 0 and len(grid.features) >= 10
+    return words == 0 and len(grid.features) >= 10
 
 
 def patient_column(columns: Columns) -> int | None:

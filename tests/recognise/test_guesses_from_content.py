@@ -136,3 +136,29 @@ def test_profiles_are_told_from_their_ids(kind: str) -> None:
 )
 def test_cohorts_are_read_from_names(path: str, cohort: str | None) -> None:
     assert named(Path("/somewhere") / path).cohort == cohort
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "told"),
+    [
+        (
+            "patient_id,age,creatinine,glucose,cholesterol\nA7,61,1.1,88,190\nB2,44,0.9,97,201\n",
+            "source",
+            "clinical-table",
+        ),
+        ("id,time,event\nS1,12,1\nS2,40,0\nS3,7,1\n", "source", "clinical-table"),
+        ("gene,log2FoldChange,pvalue,padj\nTP53,1.2,0.01,0.05\nEGFR,-0.3,0.4,0.6\n", "other", "results of a test"),
+        ("x,y\n1,2\n3,4\n", "unknown", "a table in which no column or row names samples"),
+        ("cg00000029\ncg00000108\ncg00000109\n", "reference", "probe-list"),
+        ("TP53\nEGFR\nKRAS\n", "other", "a list of symbol ids"),
+        ("a b c\n1 2 3\n", "unknown", "the header 'a b c' is one cell"),
+        ("<?xml version='1.0'?><a/>", "other", "XML"),
+    ],
+)
+def test_small_tables(tmp_path: Path, text: str, kind: str, told: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text(text)
+    found = recognise(path)
+    assert found is not None
+    assert found.kind == kind
+    assert (found.format or found.reason).startswith(told)
