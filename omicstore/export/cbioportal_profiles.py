@@ -61,7 +61,7 @@ _EXPRESSION = {
     "tpm": "mrna_seq_tpm", "fpkm": "mrna_seq_fpkm", "fpkm_uq": "mrna_seq_fpkm", "rsem_normalized": "rna_seq_v2_mrna",
 }  # fmt: skip
 
-#: (modality, unit) -> type, datatype, stable id, case list. None: any other unit.
+#: (modality, unit) -> type, datatype, stable id, case list.
 _PLACES: dict[tuple[str, str], tuple[str, str, str, str]] = {
     ("rna", "zscore"): ("MRNA_EXPRESSION", "Z-SCORE", "rna_seq_mrna_median_all_sample_Zscores", "rna_seq_mrna"),
     ("rna", "log2_ratio"): ("MRNA_EXPRESSION", "LOG2-VALUE", "mrna", "mrna"),

@@ -59,11 +59,12 @@ def expand(source: Source) -> list[Source]:
     Raises
     ------
     SourceError
-        If the file is no AnnData.
+        If the file is no AnnData, or has no such layer.
     StudyError
         If nothing tells modality or unit.
     """
     with opened(source.path, "anndata") as file:
+        matrix_of(source.path, file, source.part)
         return [described(source, facts_of(file), whole=source.part is None)]
 
 
@@ -221,7 +222,7 @@ def read_group(source: Source, group: h5py.Group, layer: str | None, about: pd.D
         What is known of samples in place of, or beside, the AnnData's own obs; its index are their names.
     """
     path = source.path
-    matrix, var = _matrix(path, group, layer)
+    matrix, var = matrix_of(path, group, layer)
     ids = names_of(path, group, "obs")
     names_of(path, var.parent, var.name.rpartition("/")[2])
     features, obs = element(path, var), element(path, group["obs"])
@@ -251,8 +252,14 @@ def read_group(source: Source, group: h5py.Group, layer: str | None, about: pd.D
     return raw
 
 
-def _matrix(path: Path, group: h5py.Group, layer: str | None) -> tuple[Any, h5py.Group]:
-    """Return the matrix that is asked for, and the table of its features."""
+def matrix_of(path: Path, group: h5py.Group, layer: str | None) -> tuple[Any, h5py.Group]:
+    """Return the matrix that is asked for, and the table of its features.
+
+    Raises
+    ------
+    SourceError
+        If there is no such layer.
+    """
     if layer is None and "X" in group:
         return group["X"], group["var"]
     if layer == "raw" and "raw" in group:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from omicstore.errors import SourceError, StudyError
 from omicstore.modalities import MODALITIES
-from omicstore.readers.h5ad import described, element, facts_of, names_of, opened, read_group
+from omicstore.readers.h5ad import described, element, facts_of, matrix_of, names_of, opened, read_group
 from omicstore.readers.recognise import Guess
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ def expand(source: Source) -> list[Source]:
         keys = _keys(source, file)
         parts = []
         for key in keys:
-            group = file["mod"][key.partition("/")[0]]
+            name, _, layer = key.partition("/")
+            group = file["mod"][name]
+            matrix_of(source.path, group, layer or None)
             facts = facts_of(group)
             facts = ({} if source.modality else _named(key)) | facts
             part = replace(source, part=key, modality=source.modality)

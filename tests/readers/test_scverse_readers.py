@@ -93,7 +93,7 @@ class TestMatrix:
         assert raw.features == GENES[:2]
         np.testing.assert_array_equal(raw.values, VALUES[:, :2] + 1)
         with pytest.raises(SourceError, match=r"there is no layer 'count'\. Expected one of counts.*part:"):
-            read(put(data, modality="rna", unit="counts", part="count"))
+            expand(put(data, modality="rna", part="count"))
 
     def test_whole_numbers_and_truth(self, put: Callable[..., Source]) -> None:
         for dtype in (np.int64, bool, np.float64, np.uint8):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -29,6 +29,14 @@ class TestBlocks:
             whole = cohort.to_numpy(modality)[cohort.samples[f"has_{modality}"].to_numpy()]
             np.testing.assert_array_equal(np.concatenate(parts), whole)
             assert len(parts) == 1 or max(p.nbytes for p in parts) <= max(most_bytes, whole[0].nbytes)
+
+    def test_a_read_of_a_split_is_logged_once(self, store: Store) -> None:
+        logged: list[int] = []
+        cohort = store.query(cohort="AAA", modalities="rna")
+        cohort.split = SimpleNamespace(state=None, log=lambda store, modalities, n: logged.append(n))  # type: ignore[assignment]
+        assert len(list(cohort.blocks("rna", 1))) > 1
+        cohort.to_numpy("rna")
+        assert logged == [len(cohort)]
 
     def test_nobody(self, store: Store) -> None:
         assert list(store.query(cohort="CCC", modalities="rna,prot").blocks("prot")) == []
