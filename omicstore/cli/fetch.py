@@ -57,7 +57,8 @@ def gdc_(
 ) -> None:
     r"""Fetch a project's open files from GDC.
 
-    They are laid out as gdc-client leaves them: each project and modality becomes a folder with a file per aliquot and the sample sheet that says whose it is.
+    They are laid out as gdc-client leaves them: each project and modality becomes a folder with a file per aliquot and
+    the sample sheet that says whose it is.
 
     \b
     Example:
@@ -128,7 +129,8 @@ def references_(
 ) -> None:
     r"""Fetch the reference tables of a build.
 
-    They say which gene an id, a symbol or a probe is. Fetched into the folder of the sources, they stand in the same study.yaml.
+    They say which gene an id, a symbol or a probe is. Fetched into the folder of the sources, they stand in the same
+    study.yaml.
 
     \b
     Example:

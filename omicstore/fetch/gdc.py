@@ -36,11 +36,11 @@ TCGA = tuple(f"TCGA-{code}" for code in TCGA_COHORTS)
 _FIELDS = (
     "file_id", "file_name", "md5sum", "file_size", "state", "access", "data_category", "data_type", "platform",
     "associated_entities.entity_submitter_id", "cases.submitter_id", "cases.project.project_id",
-    "cases.samples.submitter_id", "cases.samples.sample_type",
+    "cases.samples.submitter_id", "cases.samples.sample_type", "cases.samples.preservation_method",
 )  # fmt: skip
 _SHEET = (
     "File ID", "File Name", "Data Category", "Data Type", "Project ID", "Case ID", "Sample ID", "Sample Type",
-    "Aliquot ID",
+    "Preservation Method", "Aliquot ID",
 )  # fmt: skip
 _UUID = re.compile(r"[0-9a-fA-F-]{8,64}")
 
@@ -48,6 +48,7 @@ _ARRAYS = {
     "illumina human methylation 27": "hm27",
     "illumina human methylation 450": "hm450",
     "illumina methylation epic": "epic",
+    "illumina methylation epic v2": "epicv2",
 }
 
 
@@ -62,7 +63,7 @@ class Offer:
     data_type, workflow, data_format
         GDC's own names, by which its files are found; None where one does not matter.
     format, modality, unit
-        What the study file says of it; no format where omicstore reads none.
+        What the study file says of it; no format where it needs a choice that is the user's.
     """
 
     name: str
@@ -231,7 +232,9 @@ def _part(base: str, project: str, offer: Offer, array: str, hits: list[dict[str
         path=folder,
         entry=entry,
         texts={f"{folder}/gdc_sample_sheet.tsv": _sheet(hits), f"{folder}/gdc_manifest.txt": _manifest(hits)},
-        note="" if entry is not None else "omicstore has no reader for these; they are not in study.yaml",
+        note=""
+        if entry is not None
+        else "not in study.yaml: add them as format tiles, with the encoder of your choice",
     )
 
 
@@ -258,6 +261,7 @@ def _sheet(hits: list[dict[str, Any]]) -> str:
                 _joined(case.get("submitter_id") for case, _ in samples),
                 _joined(sample.get("submitter_id") for _, sample in samples),
                 _joined(sample.get("sample_type") for _, sample in samples),
+                _joined(sample.get("preservation_method") for _, sample in samples),
                 _joined(entity.get("entity_submitter_id") for entity in hit.get("associated_entities") or []),
             )
         )

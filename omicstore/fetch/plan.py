@@ -58,7 +58,7 @@ class Part:
     path
         Of the source: the file, or the folder of all files.
     entry
-        The keys of the source in the study file but for path, url and sha256; None where omicstore has no reader.
+        The keys of the source in the study file but for path, url and sha256; None if it is none yet.
     kind
         Of a reference (``genes``, ``probes``); None for a source.
     texts

@@ -53,7 +53,10 @@ def _sum(item: Item, record: Record) -> dict[str, str]:
 
 
 def section(record: Record) -> str:
-    """Return the study section of all that a folder's record knows, as YAML."""
+    """Return the study section of all that a folder's record knows, as YAML.
+
+    A reference has no keys for its origin; a comment tells it.
+    """
     sources, references = record.all("source"), record.all("reference")
     datasets = sorted({known["dataset"] for known in sources.values()})
     cohorts = sorted({known["entry"]["cohort"] for known in sources.values() if known["entry"].get("cohort")})
@@ -65,9 +68,9 @@ def section(record: Record) -> str:
     for kind in sorted({known["kind"] for known in references.values()}):
         own = [{"path": path} | known["entry"] for path, known in references.items() if known["kind"] == kind]
         if len(own) == 1:
-            lines.append(f"    {kind}: {_flow(_reference(own[0]))}")
+            lines.append(f"    {kind}: {_reference(own[0])}")
         else:
-            lines += [f"    {kind}:", *(f"      - {_flow(_reference(entry))}" for entry in own)]
+            lines += [f"    {kind}:", *(f"      - {_reference(entry)}" for entry in own)]
     if sources:
         lines.append("  sources:")
     for path, known in sources.items():
@@ -107,8 +110,9 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _reference(entry: dict[str, Any]) -> dict[str, Any]:
-    return {key: entry[key] for key in ("path", "format", "platform") if key in entry}
+def _reference(entry: dict[str, Any]) -> str:
+    known = {key: entry[key] for key in ("path", "format", "platform") if key in entry}
+    return f"{_flow(known)}  # {entry['url']} sha256 {entry['sha256']}"
 
 
 def _flow(value: Any) -> str:

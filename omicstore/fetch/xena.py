@@ -33,13 +33,13 @@ class Dataset:
     place
         Its place on the hub; ``{cohort}`` stands for the cohort's code, ``{project}`` for GDC's project.
     format, modality, unit, platform
-        What the study file says of it; no format where omicstore reads none.
+        What the study file says of it.
     """
 
     name: str
     title: str
     place: str
-    format: str | None
+    format: str
     modality: str | None = None
     unit: str | None = None
     platform: str | None = None
@@ -81,8 +81,14 @@ HUBS: dict[str, Hub] = {
             Dataset("meth27", "27k betas", "{project}.methylation27.tsv.gz", "xena-matrix", "meth", "beta", "hm27"),
             Dataset("prot", "RPPA", "{project}.protein.tsv.gz", "xena-matrix", "prot", "log2_ratio"),
             Dataset("mirna", "stem loops, RPM", "{project}.mirna.tsv.gz", "xena-matrix", "mirna", "log2(rpm+1)"),
-            Dataset("cnv", "copy number of genes, ASCAT3", "{project}.gene-level_ascat3.tsv.gz", None),
-            Dataset("mut", "somatic mutations, a row each", "{project}.somaticmutation_wxs.tsv.gz", None),
+            Dataset(
+                "cnv", "copy number of genes, ASCAT3", "{project}.gene-level_ascat3.tsv.gz",
+                "xena-matrix", "cnv", "copy_number",
+            ),
+            Dataset(
+                "mut", "somatic mutations, a row each", "{project}.somaticmutation_wxs.tsv.gz",
+                "xena-mutation", "mut", "mutated",
+            ),
             Dataset("clinical", "phenotypes", "{project}.clinical.tsv.gz", "xena-clinical"),
             Dataset("survival", "overall survival", "{project}.survival.tsv.gz", "xena-survival"),
         ),
@@ -190,10 +196,8 @@ def _part(http: Http, hub: Hub, base: str, cohort: str, dataset: Dataset) -> Par
     if head is None:
         return Part(cohort, dataset.name, dataset.title, note="the hub has none of this cohort")
     path = f"{cohort}/{hub.name}/{place.rpartition('%2F')[2]}"
-    entry = None
-    if dataset.format is not None:
-        known = {"platform": dataset.platform, "modality": dataset.modality, "cohort": cohort, "unit": dataset.unit}
-        entry = {"format": dataset.format} | {k: v for k, v in known.items() if v is not None} | {"licence": _TERMS}
+    known = {"platform": dataset.platform, "modality": dataset.modality, "cohort": cohort, "unit": dataset.unit}
+    entry = {"format": dataset.format} | {k: v for k, v in known.items() if v is not None} | {"licence": _TERMS}
     return Part(
         group=cohort,
         name=dataset.name,
@@ -201,5 +205,4 @@ def _part(http: Http, hub: Hub, base: str, cohort: str, dataset: Dataset) -> Par
         items=(Item(path, f"{base}/{place}", head.size, etag=head.etag),),
         path=path,
         entry=entry,
-        note="" if entry is not None else "omicstore has no reader for this one; it is not in study.yaml",
     )
