@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from omicstore.errors import SourceError, StudyError
 from omicstore.modalities import MODALITIES
-from omicstore.readers.h5ad import described, element, facts_of, matrix_of, names_of, opened, read_group
+from omicstore.readers.anndata_group import described, facts_of, names_of, opened, read_group
+from omicstore.readers.anndata_matrix import element, matrix_of
 from omicstore.readers.recognise import Guess
 
 if TYPE_CHECKING:

@@ -73,7 +73,7 @@ class TestMatrix:
         assert some.feature_info["chromosome"].to_list() == ["chr0", "chr2"]
 
     def test_in_many_blocks(self, put: Callable[..., Source], monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("omicstore.readers.h5ad._BLOCK_BYTES", 16)
+        monkeypatch.setattr("omicstore.readers.anndata_matrix._BLOCK_BYTES", 16)
         for form in (np.asarray, sp.csr_matrix, sp.csc_matrix):
             (raw,) = read(put(make(form(VALUES)), modality="rna", unit="tpm"))
             np.testing.assert_array_equal(raw.values, VALUES)
