@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["MOST", "Prototypes", "prototypes", "sampled"]
 
 #: At most so many patches of a slide are fitted; of more, as many are drawn at random.
-MOST = 8192
+MOST = 4096
 
 _FLOOR = 1e-6  # is added to variances, so that a component on one point has a width
 

@@ -144,7 +144,7 @@ class Slide:
         xs = np.arange(0, self.width - self.side + 1, self.side)
         ys = np.arange(0, self.height - self.side + 1, self.side)
         # A tile's share of tissue is four look-ups in the running sum of the mask.
-        total = np.pad(self.mask.astype(np.int64).cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0)))
+        total = np.pad(self.mask.cumsum(axis=0, dtype=np.int32).cumsum(axis=1, dtype=np.int32), ((1, 0), (1, 0)))
 
         def edges(starts: NDArray[np.int64], most: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
             low = np.minimum(np.floor(starts / self.scale).astype(np.int64), most - 1)
