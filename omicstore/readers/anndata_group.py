@@ -13,6 +13,7 @@ from omicstore.errors import SourceError, StudyError
 from omicstore.formats import ABOUT
 from omicstore.modalities import MODALITIES, get_modality
 from omicstore.readers.anndata_matrix import element, matrix_of, read_values
+from omicstore.readers.cells import mask_sentinels
 from omicstore.readers.delimited import duplicates
 from omicstore.readers.matrix_plan import selected
 from omicstore.readers.table import Drops, RawTable
@@ -161,6 +162,7 @@ def read_group(source: Source, group: h5py.Group, layer: str | None, about: pd.D
     kept = selected(source, names, drops, what="features") if names else []
     columns = np.flatnonzero(np.array(kept, bool))
     values = read_values(path, matrix, (len(ids), len(names)), columns)
+    n_missing = mask_sentinels(values, source.missing)
     if not ids or not np.isfinite(values).any():
         found = "there is no sample in it" if not ids else "no cell holds a number"
         raise SourceError(path, found, expected="a matrix of numbers", run="name another file or format")
@@ -170,6 +172,8 @@ def read_group(source: Source, group: h5py.Group, layer: str | None, about: pd.D
     raw.rows_in, raw.columns_in = len(ids), len(names)
     raw.profile_info = _frame("raw_id", ids, obs)
     raw.feature_info = _frame("raw_feature", raw.features, features.iloc[columns])
+    if n_missing:
+        raw.warnings.append(f"{n_missing:,} cells hold {' or '.join(source.missing)} and were read as missing")
     if facts_of(group).get("simulated") == "True":
         raw.warnings.append("the file was exported from a store of simulated data")
     return raw

@@ -21,7 +21,7 @@ from omicstore.modalities import MODALITIES
 from omicstore.progress import task
 from omicstore.readers.arrow_file import ArrowFile, ParquetFile
 from omicstore.readers.axes import profile_test
-from omicstore.readers.cells import MISSING, is_number, sentinels
+from omicstore.readers.cells import MISSING, is_number, mask_sentinels
 from omicstore.readers.delimited import Layout
 from omicstore.readers.matrix_plan import info_frame, info_names, kept_rows, plan_columns, refuse_mixed
 from omicstore.readers.recognise import Guess
@@ -78,7 +78,7 @@ def read_columns(source: Source, sampling: Sampling | None = None) -> list[RawTa
     raw = RawTable("matrix", source, source.modality, rows_in=len(ids), columns_in=len(layout.header), drops=drops)
     if facts.get("simulated"):
         raw.warnings.append("the file was exported from a store of simulated data")
-    n_missing = _mask(values, source)
+    n_missing = mask_sentinels(values, source.missing)
     if n_missing:
         raw.warnings.append(f"{n_missing:,} cells hold {' or '.join(source.missing)} and were read as missing")
     rows = np.flatnonzero(keep).tolist()
@@ -233,16 +233,6 @@ def _parsed(source: Source, column: pa.ChunkedArray, name: str) -> pa.ChunkedArr
                 run=f"mend the cell, or add missing: [{cell}] to this source if it stands for a missing value",
             )
     return pa.chunked_array([pa.array([None if cell is None else float(cell) for cell in cells], pa.float64())])
-
-
-def _mask(values: NDArray[np.float32], source: Source) -> int:
-    """Make numbers that stand for missing values missing; return how many."""
-    count = 0
-    for low, high in sentinels(source.missing):
-        found = (values >= low) & (values <= high)
-        values[found] = np.nan
-        count += int(found.sum())
-    return count
 
 
 def _texts(column: pa.ChunkedArray) -> list[str | None]:

@@ -11,9 +11,11 @@ from omicstore.errors import SourceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
     from omicstore.readers.delimited import Layout
 
-__all__ = ["MISSING", "bad_cell", "decimals_of", "is_finite", "is_number", "sentinels"]
+__all__ = ["MISSING", "bad_cell", "decimals_of", "is_finite", "is_number", "mask_sentinels", "sentinels"]
 
 #: What stands for a missing number, beside an empty cell; `nan` in any case is a number to the parser.
 MISSING: tuple[str, ...] = ("NA", "N/A", "#N/A", "n/a", "NULL", "null", "None", "[Not Available]", "[Not Applicable]")
@@ -91,3 +93,13 @@ def decimals_of(cells: Iterable[str]) -> int | None:
         shift = int(power) if power.lstrip("+-").isdigit() else 0
         most = max(most or 0, digits - shift)
     return most
+
+
+def mask_sentinels(values: NDArray[np.float32], missing: Sequence[str]) -> int:
+    """Make the numbers that stand for missing values NaN, in place; return how many there were."""
+    count = 0
+    for low, high in sentinels(missing):
+        found = (values >= low) & (values <= high)
+        values[found] = np.nan
+        count += int(found.sum())
+    return count

@@ -95,6 +95,11 @@ class TestMatrix:
         with pytest.raises(SourceError, match=r"there is no layer 'count'\. Expected one of counts.*part:"):
             expand(put(data, modality="rna", part="count"))
 
+    def test_a_number_that_stands_for_missing(self, put: Callable[..., Source]) -> None:
+        (raw,) = read(put(make(), modality="rna", unit="tpm", missing=("0",)))
+        np.testing.assert_array_equal(raw.values, np.where(VALUES == 0, np.nan, VALUES))
+        assert raw.warnings == ["6 cells hold 0 and were read as missing"]
+
     def test_whole_numbers_and_truth(self, put: Callable[..., Source]) -> None:
         for dtype in (np.int64, bool, np.float64, np.uint8):
             values = np.nan_to_num(VALUES).astype(dtype)
