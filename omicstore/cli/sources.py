@@ -113,7 +113,7 @@ def _warnings(findings: Sequence[Finding], section: Section | None) -> list[str]
     found = [] if findings else ["there is no file"]
     if unsure:
         found.append(
-            f"{counted(count, 'guess').replace('guesss', 'guesses')} in {counted(len(unsure), 'file')}, marked with ?:"
+            f"{count:,} {'guess' if count == 1 else 'guesses'} in {counted(len(unsure), 'file')}, marked with ?:"
             " check them before a build"
         )
     if section is not None and section.left_out:

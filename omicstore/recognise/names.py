@@ -88,9 +88,7 @@ def named(path: Path) -> Named:
     whole = path.absolute()
     folders = [whole, *whole.parents] if path.is_dir() else list(whole.parents)
     platform = next((p for p in _PLATFORMS if re.search(p.replace("-", "[-_ ]?"), text)), None)
-    array = re.search(
-        r"(?:methyl(?:ation)?|hm)[-_]?(27|450|epic|850)|(?<![a-z0-9])(27|450|850)k|(?<![a-z])(epic)", text
-    )
+    array = _ARRAY.search(text)
     if array is not None:
         platform = platform_name("".join(filter(None, array.groups())).replace("850", "850k"))
     return Named(

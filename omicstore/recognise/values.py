@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
 __all__ = ["Stats", "measure"]
@@ -109,18 +111,18 @@ def _floor(found: NDArray[np.float64]) -> float | None:
     return low if rest.size and float(rest.min()) > low * 1e4 and (found == low).sum() > 2 else None
 
 
-def _over_features(values: NDArray[np.float64], of: object) -> float | None:
+def _over_features(values: NDArray[np.float64], of: Callable[..., Any]) -> float | None:
     if values.shape[0] < 8:
         return None
     full = values[:, np.isfinite(values).sum(axis=0) >= 8]
-    return float(np.median(of(full, axis=0))) if full.size else None  # type: ignore[operator]
+    return float(np.median(of(full, axis=0))) if full.size else None
 
 
-def _over_profiles(values: NDArray[np.float64], of: object) -> float | None:
+def _over_profiles(values: NDArray[np.float64], of: Callable[[NDArray[np.float64]], float]) -> float | None:
     if values.shape[1] < 5_000:
         return None
     rows = [row for row in values if (row > 0).any()]
-    return float(np.median([of(row[np.isfinite(row)]) for row in rows])) if rows else None  # type: ignore[operator]
+    return float(np.median([of(row[np.isfinite(row)]) for row in rows])) if rows else None
 
 
 def _offset(found: NDArray[np.float64], low: float) -> float | None:
