@@ -25,6 +25,7 @@ from omicstore.harmonize.features import (
 from omicstore.harmonize.fixation import formalin_fixed
 from omicstore.harmonize.measured import measured
 from omicstore.harmonize.samples import Sample, SampleMap, check_cohort
+from omicstore.modalities import MODALITIES
 from omicstore.readers.table import Drops
 from omicstore.schema import PROFILES
 from omicstore.units import Unit, parse_unit
@@ -224,11 +225,12 @@ def _axes(raw: RawTable, modality: str, unit: Unit, refs: References) -> list[tu
         if modality == "meth_probe" or raw.source.keep_probes:
             found.append(("meth_probe", platform, probe_level_axis(raw, platform, refs)))
         return found
-    if modality == "prot":
+    namespace = MODALITIES[modality].namespace
+    if namespace == "antibody":
         axis = antibody_axis(raw, refs)
-    elif modality == "metab":
+    elif namespace == "metabolite":
         axis = metabolite_axis(raw, refs)
-    elif modality == "mirna":
+    elif namespace == "mirbase":
         axis = plain_axis(raw)
     else:
         axis = gene_axis(raw, refs.genes, unit.base.several)

@@ -93,8 +93,8 @@ def _panels(study: Study) -> dict[str, list[str]]:
 def _only_panels(raw: RawTable, study: Study, profile: Profile) -> RawTable:
     """Set to NaN what a sample's panel does not hold, and add the genes of the panels that no sample has mutated."""
     assert raw.values is not None
-    on = {sample: panel for sample, panel in _panel_of(study, profile) if panel.lower() not in WHOLE}
-    on = {sample: panel for sample, panel in on.items() if sample in set(raw.ids)}
+    ids = set(raw.ids)
+    on = {s: panel for s, panel in _panel_of(study, profile) if s in ids and panel.lower() not in WHOLE}
     panels = _panels(study)
     if absent := sorted({panel for panel in on.values() if panel not in panels}):
         raw.warnings.append(

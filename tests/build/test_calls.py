@@ -13,7 +13,9 @@ import yaml
 
 import omicstore
 from omicstore.build.store import build_study
+from omicstore.sources import Source, Study
 from omicstore.splits.identity import CONTINUOUS
+from omicstore.study.peek import measured_samples
 from validation.report import check_store
 
 MADE = Path(__file__).parents[1] / "made"
@@ -73,6 +75,16 @@ def test_calls_that_two_patients_share_are_no_copies(mcat: omicstore.Store) -> N
     status = {check["id"]: check["status"] for check in report["checks"]}
     assert status["duplicate-profile"] == status["sample-varies"] == "pass"
     assert status["calls-in-range"] == "pass"
+
+
+def test_init_sees_who_is_in_a_study(tmp_path: Path) -> None:
+    source = Source(MADE / "cbioportal" / "made_study", "cbioportal", cohort="METABRIC")
+    seen = {m.modality: len(m.samples["METABRIC"]) for m in measured_samples(Study("made", ("METABRIC",), (source,)))}
+    assert seen == {"rna": 4, "meth": 4, "prot": 2, "metab": 2, "cnv": 4, "mut": 3}  # without the metastasis
+    (tmp_path / "table.csv").write_text(MCAT)
+    source = Source(tmp_path / "table.csv", "mcat-table", cohort="BRCA")
+    seen = {m.modality: len(m.samples["BRCA"]) for m in measured_samples(Study("made", ("BRCA",), (source,)))}
+    assert seen == {"rna": 3, "cnv": 3, "mut": 3}
 
 
 def test_a_study_of_cbioportal(tmp_path: Path) -> None:
