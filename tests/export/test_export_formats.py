@@ -149,6 +149,17 @@ class TestEveryFormat:
         np.testing.assert_allclose(READERS[name](tmp_path / "out", "rna")[2], np.log2(1 + linear), rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:From 0.4 .update:FutureWarning")
+@pytest.mark.parametrize("pull", [None, True, False])
+def test_h5mu_has_each_fact_once_however_it_is_read(pull: bool | None, cohort: Cohort, tmp_path: Path) -> None:
+    mudata = pytest.importorskip("mudata")
+    export(cohort, "h5mu", tmp_path / "out")
+    with mudata.set_options(pull_on_update=pull):
+        data = mudata.read_h5mu(tmp_path / "out" / "cohort.h5mu")
+    assert data.obs.columns.tolist() == cohort.clinical().drop("sample_id").columns
+    assert set(data.obs_names) == set(cohort.samples["sample_id"])
+
+
 class TestTables:
     def test_parquet(self, cohort: Cohort, tmp_path: Path) -> None:
         export(cohort, "parquet", tmp_path / "out")
