@@ -5,17 +5,20 @@ from __future__ import annotations
 import gzip
 import threading
 import zipfile
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from omicstore import progress
 from omicstore.errors import SourceError
 from omicstore.readers import bytestream
 from omicstore.readers.bytestream import line_chunks, read_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 TEXT = b"".join(b"line %d\n" % i for i in range(5000))
@@ -84,3 +87,29 @@ def test_an_error_in_the_thread_reaches_the_reader(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(TEXT)[:-20])
     with pytest.raises(SourceError, match="truncated"):
         list(line_chunks(path, 100))
+
+
+def test_progress_counts_the_bytes_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.tsv").write_bytes(TEXT)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(TEXT[:9000]) + gzip.compress(TEXT[9000:]))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.tsv", TEXT)
+    told: list[tuple[str, float | None, float]] = []
+
+    @contextmanager
+    def show(what: str, total: float | None, unit: str) -> Iterator[progress.Advance]:
+        done = [0.0]
+
+        def advance(n: float = 1) -> None:
+            done[0] += n
+
+        yield advance
+        told.append((f"{what} ({unit})", total, done[0]))
+
+    for name in ("a.tsv", "a.gz", "a.zip"):
+        with progress.shown_by(show):
+            assert b"".join(line_chunks(tmp_path / name, 1000)) == TEXT
+        what, total, done = told.pop()
+        assert what == f"reading {name} (bytes)"
+        assert total == (tmp_path / name).stat().st_size
+        assert 0.5 * total < done <= total
