@@ -189,12 +189,21 @@ def read_calls(path: Path) -> Calls:
         frame = frame.filter(~other)
     nobody = frame.get_column(SAMPLE).fill_null("") == ""
     calls.drops.add("mutation without a sample", [], count=int(nobody.sum()))
-    frame = frame.filter(~nobody).with_columns(gene_names(frame.columns))
+    frame = _under_one_name(frame.filter(~nobody).with_columns(gene_names(frame.columns)))
     calls.drops.add("mutation outside of genes", [], count=frame.get_column("gene").null_count())
     calls.frame = frame.filter(pl.col("gene").is_not_null()).select(
         sample=SAMPLE, gene="gene", consequence=pl.col(CONSEQUENCE).fill_null("")
     )
     return calls
+
+
+def _under_one_name(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give a symbol without Entrez id the one that other rows give it: it is one gene, whose mutations count together."""
+    symbol = pl.col("gene").str.extract(r"^([^|?]+)\|")
+    full = frame.select(symbol=symbol, full="gene").drop_nulls().unique()
+    alone = full.filter(~pl.col("symbol").is_duplicated())
+    found = frame.join(alone, left_on="gene", right_on="symbol", how="left", maintain_order="left")
+    return found.with_columns(gene=pl.coalesce("full", "gene")).drop("full")
 
 
 def gene_names(columns: Sequence[str]) -> pl.Expr:

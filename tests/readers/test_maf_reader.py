@@ -129,3 +129,14 @@ def test_genes_and_samples_may_be_chosen(tmp_path: Path) -> None:
     path.write_text(HEADER + ROWS)
     (raw,) = read(Source(path, "maf", "mut", "XX", "mutated", select=("^TP53",), drop=(B,)))
     assert (raw.ids, raw.features) == ([A], ["TP53|7157"])
+
+
+def test_a_gene_without_entrez_id_is_the_same_gene(tmp_path: Path) -> None:
+    path = tmp_path / "a.maf"
+    rows = (f"TP53\t7157\tMissense_Mutation\t{A}\t\n", f"TP53\t0\tNonsense_Mutation\t{B}\t\n")
+    path.write_text(HEADER + "".join(rows))
+    raw = one(path)
+    assert raw.features == ["TP53|7157"]
+    np.testing.assert_array_equal(raw.values, [[1], [1]])
+    assert raw.feature_info is not None
+    assert json.loads(raw.feature_info["consequences"][0]) == {"Missense_Mutation": 1, "Nonsense_Mutation": 1}
