@@ -11,6 +11,7 @@ import polars as pl
 
 from omicstore.export.text import shortest
 from omicstore.modalities import MODALITIES
+from omicstore.units import LINEAR_UNITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,9 +57,10 @@ class Profile:
     text: Callable[[pl.Series], pl.Series] = shortest
 
 
-#: Stable ids of expression profiles, which the importer knows by unit.
+#: Stable ids of expression profiles, which the importer knows; rna_seq_mrna for other units.
 _EXPRESSION = {
     "tpm": "mrna_seq_tpm", "fpkm": "mrna_seq_fpkm", "fpkm_uq": "mrna_seq_fpkm", "rsem_normalized": "rna_seq_v2_mrna",
+    "intensity": "mrna",
 }  # fmt: skip
 
 #: (modality, unit) -> type, datatype, stable id, case list.
@@ -84,8 +86,9 @@ def profile_of(cohort: Cohort, modality: str) -> Profile:
         about = f"Genes with a mutation: true or false. The variants are not told, so this is no MAF; {about}"
         place = ("GENERIC_ASSAY", "BINARY", "mutated_genes", "mutated_genes")
         return Profile(modality, *place[:3], title, about, place[3], _ASSAYS["mut"], _as_truth)
-    if modality == "rna" and base in _EXPRESSION:
-        return Profile(modality, "MRNA_EXPRESSION", "CONTINUOUS", _EXPRESSION[base], title, about, "rna_seq_mrna")
+    if modality == "rna" and base in LINEAR_UNITS:
+        stable_id = _EXPRESSION.get(base, "rna_seq_mrna")
+        return Profile(modality, "MRNA_EXPRESSION", "CONTINUOUS", stable_id, title, about, "rna_seq_mrna")
     array = facts.get("platform")
     if modality == "meth" and array in ("hm27", "hm450"):
         name = f"methylation_{array}"

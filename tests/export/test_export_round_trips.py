@@ -181,6 +181,28 @@ class TestStudyFolder:
             assert (study / f["data_filename"]).is_file()
             assert ("generic_entity_meta_properties" in f) == (f["genetic_alteration_type"] == "GENERIC_ASSAY")
 
+    @pytest.mark.parametrize(
+        ("modality", "unit", "place"),
+        [
+            ("rna", "counts", ("MRNA_EXPRESSION", "CONTINUOUS", "rna_seq_mrna")),
+            ("rna", "zscore", ("MRNA_EXPRESSION", "Z-SCORE", "rna_seq_mrna_median_all_sample_Zscores")),
+            ("prot", "zscore", ("PROTEIN_LEVEL", "Z-SCORE", "rppa_Zscores")),
+            ("prot", "intensity", ("GENERIC_ASSAY", "LIMIT-VALUE", "prot_values")),
+            ("meth", "beta", ("GENERIC_ASSAY", "LIMIT-VALUE", "meth_values")),  # of no one array
+        ],
+    )
+    def test_the_unit_decides(
+        self, store_factory: ModuleType, tmp_path: Path, modality: str, unit: str, place: tuple[str, ...]
+    ) -> None:
+        data = store_factory.make_cohort("AAA", n_patients=6, modalities=(modality,), units={modality: unit})
+        data.write(tmp_path / "store", "AAA")
+        store_factory.assemble(tmp_path / "store", ["AAA"], dataset="tiny", simulated=True)
+        with omicstore.open(tmp_path / "store") as store:
+            export(store.query(), "cbioportal", tmp_path / "out")
+        fields = self.meta(tmp_path / "out", modality)
+        assert (fields["genetic_alteration_type"], fields["datatype"], fields["stable_id"]) == place
+        assert fields["profile_description"].endswith(f"unit: {unit}")
+
     def test_cells_are_what_the_validator_takes(self, study: Path) -> None:
         cells = {}
         for modality, n_keys in {"cnv": 2, "mut": 3, "metab": 3}.items():
