@@ -70,8 +70,8 @@ def prototypes(features: NDArray[np.floating], k: int = 16, seed: int = 0) -> Pr
     Examples
     --------
     >>> found = prototypes(np.array([[0.0], [0.1], [5.0], [5.1], [5.2]]), k=2)
-    >>> found.means.round(2).ravel().tolist(), found.weights.round(2).tolist()
-    ([5.1, 0.05], [0.6, 0.4])
+    >>> [f"{mean:.2f}: {weight:.1f}" for mean, weight in zip(found.means[:, 0], found.weights, strict=True)]
+    ['5.10: 0.6', '0.05: 0.4']
     """
     try:
         from sklearn.exceptions import ConvergenceWarning
