@@ -198,7 +198,7 @@ def read_calls(path: Path) -> Calls:
 
 
 def _under_one_name(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give a symbol without Entrez id the one that other rows give it: it is one gene, whose mutations count together."""
+    """Give a symbol without Entrez id the one that other rows give it, so that mutations of one gene count together."""
     symbol = pl.col("gene").str.extract(r"^([^|?]+)\|")
     full = frame.select(symbol=symbol, full="gene").drop_nulls().unique()
     alone = full.filter(~pl.col("symbol").is_duplicated())
