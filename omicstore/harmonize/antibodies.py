@@ -94,9 +94,13 @@ def antibody_symbols(plain: str, genes: GeneResolver | None) -> str | None:
     --------
     >>> antibody_symbols("HER2_pY1248", None), antibody_symbols("Akt_pS473", None)
     ('ERBB2', 'AKT1;AKT2;AKT3')
+    >>> antibody_symbols("X4E.BP1_pS65", None)
+    'EIF4EBP1'
     """
     protein = _MODIFIED.sub("", _PARENTHESIS.sub("", plain))
-    known = ANTIBODY_GENES.get(re.sub(r"[^a-z0-9]", "", protein.lower()))
+    folded = re.sub(r"[^a-z0-9]", "", protein.lower())
+    # R writes an X before a name that begins with a digit (X4E.BP1, X14.3.3_beta).
+    known = ANTIBODY_GENES.get(folded) or ANTIBODY_GENES.get(re.sub(r"^x(?=\d)", "", folded))
     if known is not None:
         return ";".join(known)
     if genes is None:

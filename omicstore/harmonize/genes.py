@@ -195,6 +195,14 @@ class GeneResolver:
             return Resolved(gene, ALIAS)
         return Resolved(None, reason="symbol unknown")
 
+    def candidates(self, name: str) -> list[Gene]:
+        """Return all genes that a symbol or a date can stand for, sorted: of the first list that has any."""
+        for known in (self._names.previous, self._names.annotated, self._names.alias):
+            found = [gene for symbol in excel_date_symbols(name) or (name,) for gene in known.get(symbol, ())]
+            if found:
+                return sorted(set(found), key=lambda gene: gene.feature_id)
+        return []
+
     def _ensembl(self, name: str) -> Resolved:
         if is_par_y(name):
             return Resolved(None, reason="copy in the pseudoautosomal region of Y")

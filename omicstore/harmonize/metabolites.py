@@ -49,6 +49,7 @@ class MetaboliteNames:
 
     def __init__(self, frame: pl.DataFrame | None) -> None:
         self._known: dict[str, set[tuple[str | None, str | None]]] = defaultdict(set)
+        self._named: dict[str, set[str]] = defaultdict(set)
         if frame is None:
             return
         for query, match, kegg, hmdb in frame.select("query", "match", "kegg", "hmdb").iter_rows():
@@ -56,6 +57,12 @@ class MetaboliteNames:
             if ids != (None, None):
                 for name in {query, match} - {None}:
                     self._known[name.strip().casefold()].add(ids)
+                for identifier in set(ids) - {None}:
+                    self._named[identifier].add(match or query)
+
+    def names_of(self, identifier: str) -> list[str]:
+        """Return the names of a KEGG or HMDB id, sorted."""
+        return sorted(self._named.get(identifier.strip().upper(), ()))
 
     def lookup(self, name: str) -> tuple[str | None, str | None]:
         """Return the KEGG and HMDB ids of a name, None where it has none or several."""

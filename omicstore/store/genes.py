@@ -1,4 +1,4 @@
-"""Finding features by gene symbol or feature id."""
+"""Finding features by gene symbol, Entrez id or feature id."""
 
 from __future__ import annotations
 
@@ -55,8 +55,10 @@ def lookup(features: pl.DataFrame) -> pl.DataFrame:
     several = symbols.filter(pl.col("symbol").str.contains(_SEPARATORS))
     single = symbols.filter(~pl.col("symbol").str.contains(_SEPARATORS))
     split = several.with_columns(key=pl.col("symbol").str.replace_all(_SEPARATORS, " ").str.split(" ")).explode("key")
+    numbers = features.with_row_index("row").filter(pl.col("entrez").is_not_null()) if "entrez" in features else None
     parts = [
         rows.select(key="feature_id", row="row"),
+        *([] if numbers is None else [numbers.select(key="entrez", row="row")]),
         single.select(key="symbol", row="row"),
         split.select("key", "row"),
         several.select(key="symbol", row="row"),

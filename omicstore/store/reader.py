@@ -140,7 +140,7 @@ class Store:
         modalities
             Modalities, all that the chosen cohorts have where None.
         genes
-            Gene symbols or feature ids; all features where None.
+            Gene symbols, Entrez ids or feature ids; all features where None.
         where
             A SQL expression over the columns of patients and profiles, as ``sex = 'female' and age_years < 50``.
         sample_type

@@ -38,8 +38,9 @@ colorectal_site | coad colon colonadenocarcinoma | colon* ; COAD ; sigmoid* ; ce
 colorectal_site | coad | hepatic flexure* ; splenic flexure* ; ileocecal* ; appendix ; appendic*
 colorectal_site | read rectum rectaladenocarcinoma | rect* ; READ ; anal* ; anus ; low anterior* ; mesorect*
 kidney_subtype | kirc ccrcc clearcell clearcellrenalcellcarcinoma | clear cell* ; ccRCC ; KIRC ; conventional type
-kidney_subtype | kirc | conventional renal cell* ; conventional clear cell=/conventional\s*\(?\s*clear(?:[\s-]*cell\w*\)?)?/ ; hypernephroma*
+kidney_subtype | kirc | conventional* ; conventional clear cell=/conventional\s*\(?\s*clear(?:[\s-]*cell\w*\)?)?/ ; hypernephroma*
 kidney_subtype | kirp prcc papillary papillaryrenalcellcarcinoma | papillar* ; pRCC ; KIRP ; chromophil*
+kidney_subtype | kirp | papillary type=/type\s*(?:[12]|I{1,2}|[1l]{1,2}|one|two)(?![A-Za-z0-9])/
 kidney_subtype | kich chrcc chromophobe | chromophob* ; chRCC ; KICH ; oncocyt*
 lung_subtype | luad adenocarcinoma lungadenocarcinoma | adenocarcinoma* ; adeno* ; LUAD ; lepidic* ; acinar* ; BAC
 lung_subtype | luad | bronchioloalveolar* ; bronchiolo alveolar* ; micropapillar*
