@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from omicstore.export.text import write_fields
+from omicstore.readers.followup import DAYS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DAYS_PER_MONTH", "write_clinical"]
 
-#: A twelfth of a year of 365.25 days.
-DAYS_PER_MONTH = 30.4375
+#: As the readers take months.
+DAYS_PER_MONTH = DAYS["months"]
 
 #: Endpoint -> prefix, words, and the status of who had no event and who had one.
 _ENDPOINTS: dict[str, tuple[str, str, str, str]] = {
