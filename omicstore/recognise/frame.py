@@ -206,7 +206,7 @@ def _list_profiles(found: Finding, source: Source) -> None:
     try:
         ids = profile_ids(source)
     except OmicstoreError as error:
-        found.unsure["samples"] = f"whose samples these are: {error}"
+        found.unsure["samples"] = f"{error.found}; {error.run}"
         return
     if ids is not None:
         found.ids, found.n_samples, found.profiles = tuple(ids), len(ids), profile_kind(ids)[0]
@@ -221,13 +221,23 @@ def _matrix(found: Finding, layout: Layout | None, name: Named, beside: Sidecar)
 def _parts(found: Finding) -> None:
     """List what a source of several modalities holds, as its reader tells them apart."""
     assert found.format is not None
-    source = Source(found.path, found.format, modality=found.modality, unit=found.unit, cohort=found.cohort)
-    try:
-        parts = expand(source)
-    except OmicstoreError as error:
-        found.kind, found.reason = "damaged", str(error)
+    parts, told, doubt = None, found.modality, ""
+    for modality in (None, told):  # all parts, or, where one of them cannot be read, those that the reader is sure of
+        try:
+            parts = expand(Source(found.path, found.format, modality=modality, cohort=found.cohort))
+        except OmicstoreError as error:
+            found.reason, doubt = str(error), f"{error.found}; {error.run}"
+            continue
+        found.modality = modality
+        break
+    if parts is None:
+        found.kind = "damaged"
         return
+    if found.reason:
+        found.unsure["unit"], found.reason = doubt, ""
     found.parts = [Part(part.modality, part.unit, part.part) for part in parts]
+    if unsaid := [part.part or part.modality for part in parts if part.modality and not part.unit]:
+        found.unsure["unit"] = f"the unit of {' and '.join(unsaid)}, which nothing in the file says"
     for part in parts:
         if part.modality is not None and not found.ids:
             _list_profiles(found, part)

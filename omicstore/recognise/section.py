@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
@@ -126,7 +127,7 @@ def _measured(found: Finding, clashes: Clashes) -> list[str]:
 def _clashes(sources: Sequence[Finding]) -> Clashes:
     """Return which modalities of which sources come in another unit than the same cohort's other sources.
 
-    The canonical unit of the modality stays, or that of the first source.
+    The canonical unit of the modality stays, or that of the first source. A part without a unit clashes with any.
     """
     units: dict[tuple[str, str], dict[str, list[Finding]]] = {}
     for found in sources:
@@ -135,6 +136,9 @@ def _clashes(sources: Sequence[Finding]) -> Clashes:
                 stored = units.setdefault((found.cohort, modality), {})
                 stored.setdefault(parse_unit(unit).stored, []).append(found)
     clashes: dict[int, tuple[set[str], str]] = {}
+    for found in sources:
+        if unsaid := {p.modality for p in found.parts if p.modality and not p.unit}:
+            clashes[id(found)] = (unsaid, f"its {' and '.join(sorted(unsaid))}: say the unit, with part: and unit:")
     for (cohort, modality), by_unit in units.items():
         stays = MODALITIES[modality].unit
         stays = stays if stays in by_unit else next(iter(by_unit))
@@ -149,7 +153,7 @@ def _entry(found: Finding, root: Path) -> dict[str, Any]:
     """Return the entry of a source in the study file."""
     form = FORMATS[found.format or ""]
     entry: dict[str, Any] = {"path": relative(found.path.resolve(), root.resolve()), "format": found.format}
-    if form.kind in ("matrix", "report", "patches"):
+    if found.modality is not None:
         entry["modality"] = found.modality
     if found.cohort is not None:
         entry["cohort"] = found.cohort
@@ -210,14 +214,20 @@ def _family(found: Finding) -> str | None:
         return "cell lines"
     if kind == "paired":
         return "paired"
-    if kind == "cptac" or FORMATS[found.format or ""].folder:
+    if FORMATS[found.format or ""].folder or _names_its_samples(found):
         return None
     return "free"
 
 
+def _names_its_samples(found: Finding) -> bool:
+    """Whether the reader tells patients and sample types itself, by `omicstore.readers.people`."""
+    return hasattr(import_module(FORMATS[found.format or ""].reader.partition(":")[0]), "people")
+
+
+#: Formats whose ids are barcodes in any case.
 _BARCODED = frozenset(
-    {"tcga-cdr", "mcat-table", "xena-clinical", "xena-survival", "reports", "maf", "gdc-clinical"}
-) | {name for name in FORMATS if name.startswith("firehose")}
+    name for name in FORMATS if name.startswith(("firehose-", "xena-", "tcga-", "mcat-", "maf", "gdc-clin", "gdc-bio"))
+)
 
 
 def section_text(section: Section) -> str:

@@ -129,3 +129,21 @@ def test_folders_that_hold_folders_of_one_format_are_not_taken_as_one(tmp_path: 
             )
     found = survey([tmp_path / "downloads"])
     assert [(f.path.name, f.format, f.cohort) for f in found] == [("BRCA", "maf", "BRCA"), ("LUAD", "maf", "LUAD")]
+
+
+def test_a_part_without_a_unit_is_left_to_the_user() -> None:
+    parts = [Part("prot", "log2_ratio", "proteomics"), Part("rna", None, "transcriptomics")]
+    made = make_section([source("j.tsv", "cptac", modality=None, unit=None, parts=parts)], Path("/data"))
+    assert made is not None
+    assert [(s["path"], s["modality"]) for s in made.body["sources"]] == [("j.tsv", "prot")]
+    assert "  # left out: /data/j.tsv: its rna: say the unit, with part: and unit:" in section_text(made)
+
+
+def test_every_made_file_of_a_format_is_recognised_as_it() -> None:
+    """Each folder is named as its format; the GDC's holds several."""
+    made = Path(__file__).parents[1] / "made"
+    for folder in ("cbioportal", "cptac", "linkedomics", "gdc"):
+        found = [f for f in survey([made / folder]) if f.kind in ("source", "damaged", "unknown")]
+        assert found
+        assert {f.kind for f in found} == {"source"}
+        assert {(f.format or "").partition("-")[0] for f in found} == {folder}
