@@ -17,10 +17,11 @@ from omicstore.store.clinical import clinical_table
 from omicstore.store.describe import has_modality
 from omicstore.store.patches import every_patch, iter_patches, of_encoder, slide_prototypes, slide_table
 from omicstore.store.query import LINEAR_UNITS
+from omicstore.store.reports import report_prototypes, report_table, sentence_table
 from omicstore.store.values import read_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import anndata
     import mudata
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from omicstore.store.patches import SlidePrototypes
     from omicstore.store.query import Question
     from omicstore.store.reader import Store
+    from omicstore.store.reports import ReportPrototypes
 
 __all__ = ["Cohort"]
 
@@ -223,8 +225,7 @@ class Cohort:
 
     def slides(self) -> pl.DataFrame:
         """One row per slide and encoder: slide_id, sample_id, patient_id, cohort, encoder, n_patches, path."""
-        have = has_modality(self._table, self._asked("patches"))
-        return slide_table(self.store, self._table.filter(have).select("cohort", "sample_id", "patient_id"))
+        return slide_table(self.store, self._who("patches"))
 
     def patches(self, slide_id: str, encoder: str | None = None) -> Iterator[pl.DataFrame]:
         """Yield the patches of one of the `slides`, about a thousand at a time; the encoder where it has several."""
@@ -245,6 +246,25 @@ class Cohort:
         """
         self._log()
         return slide_prototypes(self.store, of_encoder(self.slides(), encoder), k, seed)
+
+    def reports(self, redact: str | Sequence[str] = ()) -> pl.DataFrame:
+        """Return sample_id, patient_id, text, ... of the reports, with the words of tasks taken out of the text."""
+        self._log()
+        return report_table(self.store, self._who("report"), redact)
+
+    def sentences(self) -> pl.DataFrame:
+        """Return a row per sentence of the reports: whose, its text, the encoder, and its features FLOAT[d]."""
+        self._log()
+        return sentence_table(self.store, self._who("report"))
+
+    def report_prototypes(self, k: int = 16, seed: int = 0) -> ReportPrototypes:
+        """Return `k` prototypes of the sentences of each report, each fitted on its own."""
+        self._log()
+        return report_prototypes(self.store, self._who("report"), k, seed)
+
+    def _who(self, modality: str) -> pl.DataFrame:
+        have = has_modality(self._table, self._asked(modality))
+        return self._table.filter(have).select("cohort", "sample_id", "patient_id")
 
     def to_pandas(self, modality: str) -> pd.DataFrame:
         """Return the same as a data frame of pandas with sample_id as its index.
@@ -341,14 +361,10 @@ class Cohort:
         }
 
     def _records(self, modality: str) -> pl.DataFrame:
-        ids = self._table.filter(has_modality(self._table, modality)).select("cohort", "sample_id", "patient_id")
+        ids = self._who(modality)
         self._log()
         if modality == "report":
-            reports = self.store.table("reports")
-            if reports.is_empty():
-                return reports
-            texts = reports.drop("sample_id")
-            return ids.join(texts, on=["cohort", "patient_id"], how="inner", maintain_order="left_right").drop("cohort")
+            return report_table(self.store, ids)
         return every_patch(self.store, slide_table(self.store, ids))
 
     def _to_scale(self, values: NDArray[np.float32], modality: str) -> None:

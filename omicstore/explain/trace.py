@@ -39,13 +39,13 @@ class Tracer:
     def trace(self, name: str) -> list[dict[str, Any]]:
         """Return what is found of an identifier: dicts with ``kind``, ``text`` and what else is known."""
         who = held.people(name, self.store) if self.store is not None else []
-        form = explain_form(name, self._ask(lambda refs: refs.sites, {}))
+        form = explain_form(name, self._ask(lambda refs: refs.sites))
         sample = [] if who else self._samples(name)
-        genes = self._ask(lambda refs: explain_gene(name, refs.symbols) if refs.symbols else [], [])
+        genes = self._ask(lambda refs: explain_gene(name, refs.symbols) if refs.symbols else None) or []
         others = [
-            *self._ask(lambda refs: explain_probe(name, refs), []),
-            *explain_antibody(name, self._ask(lambda refs: refs.symbols, None)),
-            *self._ask(lambda refs: explain_metabolite(name, refs), []),
+            *(self._ask(lambda refs: explain_probe(name, refs)) or []),
+            *explain_antibody(name, self._ask(lambda refs: refs.symbols)),
+            *(self._ask(lambda refs: explain_metabolite(name, refs)) or []),
         ]
         found = [*who[:1], *form, *who[1:], *sample, *genes, *others]
         if self.store is None:
@@ -79,17 +79,18 @@ class Tracer:
             for modality in self.store.body["index"]:
                 axis = self.store.union_features(modality)
                 known += [*axis["symbol"].drop_nulls().to_list(), *axis["feature_id"].to_list()]
-        known += self._ask(lambda refs: refs.symbols.table["symbol"].drop_nulls().to_list() if refs.symbols else [], [])
+        if genes := self._ask(lambda refs: refs.symbols):
+            known += genes.table["symbol"].drop_nulls().to_list()
         return nearest(name, dict.fromkeys(known))
 
-    def _ask(self, question: Callable[[References], T], otherwise: T) -> T:
+    def _ask(self, question: Callable[[References], T | None]) -> T | None:
         """Ask the references; a study may name some whose files are not there."""
         if self.refs is None:
-            return otherwise
+            return None
         try:
             return question(self.refs)
         except (OmicstoreError, OSError):
-            return otherwise
+            return None
 
     def _samples(self, name: str) -> list[dict[str, Any]]:
         """Say which sample a name is by the study's own rule, for programmes without barcodes."""

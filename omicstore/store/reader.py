@@ -191,7 +191,7 @@ class Store:
                 self.read_table(path).with_columns(pl.lit(cohort).alias("cohort"))
                 for cohort, path in self.body["reports"].items()
             ]
-            return pl.concat(found) if found else pl.DataFrame()
+            return pl.concat(found, how="diagonal") if found else pl.DataFrame()
         if name not in self.body["tables"]:
             raise UnknownNameError("table", name, [*self.body["tables"], "reports"])
         return self._cached(self.body["tables"][name])

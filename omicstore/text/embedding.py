@@ -23,7 +23,12 @@ __all__ = ["CHUNK", "SCHEMA", "embed", "sentence_vectors"]
 #: Reports that are encoded, and kept, together.
 CHUNK = 32
 
-SCHEMA = {"profile_id": pl.String, "encoder": pl.String, "n_sentences": pl.Int64, "embeddings": pl.List(pl.Float32)}
+SCHEMA: dict[str, Any] = {
+    "profile_id": pl.String,
+    "encoder": pl.String,
+    "n_sentences": pl.Int64,
+    "embeddings": pl.List(pl.Float32),
+}
 
 
 class Keep(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,10 +44,11 @@ class TextEncoder:
     def __init__(self, model: str) -> None:
         try:
             from sentence_transformers import SentenceTransformer
-            from transformers.utils import logging
+            from transformers.utils import logging as chatter
         except ImportError:
             raise MissingExtraError("sentence-transformers", "text") from None
         self.name = text_encoder_name(model)
+        logging: Any = chatter
         drawn = logging.is_progress_bar_enabled()
         logging.disable_progress_bar()
         try:
