@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from omicstore.errors import OmicstoreError, SourceError
 from omicstore.formats import FORMATS
+from omicstore.identifiers import find_barcode
 from omicstore.readers import expand, profile_ids
 from omicstore.readers.bytestream import AGAIN
 from omicstore.readers.delimited import sniff
@@ -179,6 +180,8 @@ def _finding(head: Head, guess: Guess, sites: Mapping[str, str]) -> Finding:
             describe_table(found, columns)
     elif form.kind == "several":
         _parts(found)
+    elif form.kind == "report" and find_barcode(head.text) is not None:
+        found.profiles = "tcga patient"
     _profiles(found, form)
     if found.n_samples is None and (form.kind == "table" or found.orientation == "features_in_columns"):
         found.n_samples = _rows(head)

@@ -147,3 +147,14 @@ def test_every_made_file_of_a_format_is_recognised_as_it() -> None:
         assert found
         assert {f.kind for f in found} == {"source"}
         assert {(f.format or "").partition("-")[0] for f in found} == {folder}
+
+
+def test_reports_with_barcodes_go_with_matrices_that_have_them(tmp_path: Path) -> None:
+    words = "Specimen received fresh, labelled with the name of the patient. " * 5
+    rows = [f'TCGA-AA-{i:04d}.pdf,"{words}"' for i in range(5)]
+    (tmp_path / "reports.csv").write_text("file,text\n" + "\n".join(rows) + "\n")
+    found = survey([tmp_path / "reports.csv"])
+    assert (found[0].format, found[0].keys) == ("reports", {"text": "text"})
+    made = make_section([source("a.csv"), *found], tmp_path)
+    assert made is not None
+    assert [entry["format"] for entry in made.body["sources"]] == ["matrix", "reports"]
