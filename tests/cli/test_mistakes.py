@@ -192,11 +192,11 @@ class TestDisk:
     def test_one_message_and_nothing_left(
         self, run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, message: str
     ) -> None:
-        def save(table: object, path: Path) -> None:
+        def save(tables: object, path: Path) -> None:
             path.write_bytes(b"half")
             raise OSError(number, "as the system says it")
 
-        monkeypatch.setattr(omicstore.export.parquet, "save", save)
+        monkeypatch.setattr(omicstore.export.parquet, "save_all", save)
         done = run("export", "--cohort", "AAA", "--modalities", "rna", "--out", "out")
         assert done.exit_code == 1
         assert done.stderr.startswith(f"error: {message}")

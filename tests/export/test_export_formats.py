@@ -206,5 +206,21 @@ class TestTables:
         assert frame.height == written.height
         vectors = frame.sort("slide_id", "patch")["features"].to_list()
         assert vectors == written.sort("slide_id", "patch")["features"].to_list()
+        with omicstore.open(tmp_path / "store") as store:
+            export(store.query(modalities="rna,patches", sample_type="all"), "arrow", tmp_path / "arrow")
+        assert pl.read_ipc(tmp_path / "arrow" / "patches.arrow").equals(frame)
         assert left_out == ["patches has vectors in its cells and csv cannot hold it; --format parquet can"]
         assert not (tmp_path / "csv" / "patches.csv.gz").exists()
+
+    def test_patches_of_two_encoders(self, store_factory: ModuleType, tmp_path: Path) -> None:
+        data = store_factory.make_cohort("AAA", n_patients=6, modalities=("rna",), missing=0.0)
+        sample = data.parts["rna"].rows["sample_id"][0]
+        one, two = store_factory.make_patches([sample]), store_factory.make_patches([sample], width=6)
+        data.patches = [*one, *(part.with_columns(encoder=pl.lit("a/b")) for part in two)]
+        data.write(tmp_path / "store", "AAA")
+        store_factory.assemble(tmp_path / "store", ["AAA"], dataset="tiny", simulated=True)
+        with omicstore.open(tmp_path / "store") as store:
+            export(store.query(modalities="patches", sample_type="all"), "parquet", tmp_path / "out")
+        for name, width in (("a_b", 6), ("uni", 4)):
+            frame = pl.read_parquet(tmp_path / "out" / f"patches.{name}.parquet")
+            assert (frame.height, len(frame["features"][0])) == (5, width)
