@@ -1,4 +1,4 @@
-"""What vision encoders have seen in pre-training (leak L6), as their authors tell it.
+"""What encoders of tiles and of sentences have seen in pre-training (leak L6), as their authors tell it.
 
 A model that was pre-trained on slides of TCGA has seen the test patients of every split of TCGA. The table holds the
 data sets by name, as far as a publication or a model card names them; what is private is under its owner's name.
@@ -120,6 +120,12 @@ ENCODERS: tuple[KnownEncoder, ...] = (
         r"vit(tiny|base|large|huge)patch\d+224in21k",
         ("ImageNet-21k",),
         "Dosovitskiy et al. 2020, arXiv:2010.11929",
+    ),
+    _K(
+        "all-MiniLM-L6-v2",
+        r"allminilml6v2",
+        ("MS MARCO", "Reddit", "S2ORC", "WikiAnswers"),
+        "model card of sentence-transformers/all-MiniLM-L6-v2, the largest of its data sets",
     ),
     _K("ResNet", r"resnet(18|34|50|101|152)(trunc|imagenet)*", ("ImageNet",), "He et al. 2015, arXiv:1512.03385"),
 )

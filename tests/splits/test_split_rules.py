@@ -240,6 +240,35 @@ def test_a_label_that_was_called_from_the_data_fails_and_can_be_waived():
     assert (waived["status"], waived["why"]) == ("waived", "a test of the pipeline")
 
 
+@pytest.mark.parametrize(
+    ("redacted", "status", "why"),
+    [
+        (None, "fail", "a report may say the label in words: redact: [subtype] in its source takes them out"),
+        ('["stage"]', "fail", "a report may say the label in words: redact: [subtype] in its source takes them out"),
+        ('["subtype"]', "pass", "the words for subtype are redacted from the reports, which can still hint at it"),
+        ('["kidney_subtype"]', "pass", "the words for subtype are redacted from the reports"),
+    ],
+)
+def test_reports_that_may_say_the_label_are_told(redacted: str | None, status: str, why: str):
+    catalogue = make_catalogue()
+    people = catalogue.profiles.unique("patient_id", keep="first", maintain_order=True)
+    texts = people.with_columns(modality=pl.lit("report"), profile_id=pl.col("patient_id"), content_hash=None)
+    about = {"cohort": "AAA", "modality": "report", "source_id": "r", "profiles_kept": 60, "redacted": redacted}
+    names = pl.when(pl.col("label") == "A").then(pl.lit("CCRCC")).otherwise(pl.lit("PRCC"))
+    catalogue = replace(
+        catalogue,
+        profiles=pl.concat([catalogue.profiles, texts.cast(catalogue.profiles.schema)]),
+        provenance=pl.DataFrame([about], schema_overrides={"redacted": pl.String}),
+        labels=catalogue.labels.with_columns(label=names),
+    )
+    check = split_catalogue(catalogue, SplitSpec(strategy="grouped_kfold", label="subtype")).body["checks"]["L9"]
+    assert (check["status"], check["severity"]) == (status, "warning")
+    assert why in check["why"]
+    assert check["evidence"]["reports_redacted"] == {"AAA": status == "pass"}
+    without = SplitSpec(strategy="grouped_kfold", label="subtype", modalities=("rna",))
+    assert "reports_redacted" not in split_catalogue(catalogue, without).body["checks"]["L9"]["evidence"]
+
+
 def test_a_modality_that_only_the_dead_have_is_found():
     catalogue = make_catalogue(n_patients=80)
     dead = catalogue.outcomes.filter(pl.col("event") == 1)["patient_id"].implode()
