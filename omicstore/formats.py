@@ -14,7 +14,7 @@ and, by convention,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from omicstore.errors import UnknownNameError
 
@@ -22,6 +22,9 @@ __all__ = ["ABOUT", "FORMATS", "Format", "get_format"]
 
 #: Where an export says what it holds, in formats that have room for it: the key of ``uns`` or of the metadata.
 ABOUT = "omicstore"
+
+
+Kind = Literal["matrix", "table", "several", "report", "patches"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,113 +54,52 @@ class Format:
     name: str
     reader: str
     title: str
-    kind: Literal["matrix", "table", "several", "report", "patches"] = "matrix"
+    kind: Kind = "matrix"
     modality: str | None = None
     unit: str | None = None
     folder: bool = False
     outcomes: Literal["yes", "no", "perhaps"] = "no"
 
 
-_R = "omicstore.readers"
+def _line(name: str, reader: str, title: str, kind: Kind = "matrix", *about: str, **more: Any) -> Format:
+    return Format(name, f"omicstore.readers.{reader}", title, kind, *about, **more)
 
-FORMATS: dict[str, Format] = {
-    f.name: f
-    for f in (
-        Format("matrix", f"{_R}.matrix:read_matrix", "a delimited matrix"),
-        Format("xena-matrix", f"{_R}.matrix:read_xena_matrix", "a matrix of a UCSC Xena hub"),
-        Format("xena-clinical", f"{_R}.xena:read_clinical", "phenotypes of a UCSC Xena hub", "table"),
-        Format("xena-survival", f"{_R}.xena:read_survival", "follow-up of a UCSC Xena hub", "table", outcomes="yes"),
-        Format(
-            "xena-mutation",
-            f"{_R}.xena_mutation:read_mutations",
-            "mutations of a UCSC Xena hub",
-            "matrix",
-            "mut",
-            "mutated",
-        ),
-        Format(
-            "firehose-rnaseqv2",
-            f"{_R}.firehose:read_measurements",
-            "Firehose RNA-seq",
-            "matrix",
-            "rna",
-            "rsem_normalized",
-        ),
-        Format("firehose-rppa", f"{_R}.firehose:read_measurements", "Firehose RPPA", "matrix", "prot", "log2_ratio"),
-        Format("firehose-mirnaseq", f"{_R}.firehose:read_measurements", "Firehose miRNA-seq", "matrix", "mirna", "rpm"),
-        Format(
-            "firehose-clinical",
-            f"{_R}.firehose_clinical:read_clinical",
-            "Firehose clinical data",
-            "table",
-            outcomes="yes",
-        ),
-        Format(
-            "gdc-star-counts",
-            f"{_R}.gdc_expression:read_expression",
-            "RNA-seq of the GDC",
-            "matrix",
-            "rna",
-            "tpm",
-            folder=True,
-        ),
-        Format(
-            "gdc-methylation",
-            f"{_R}.gdc_methylation:read_methylation",
-            "methylation arrays of the GDC",
-            "matrix",
-            "meth",
-            "beta",
-            folder=True,
-        ),
-        Format("gdc-mirna", f"{_R}.gdc_mirna:read_mirna", "miRNA of the GDC", "matrix", "mirna", "rpm", folder=True),
-        Format("gdc-rppa", f"{_R}.gdc_rppa:read_rppa", "RPPA of the GDC", "matrix", "prot", "log2_ratio", folder=True),
-        Format(
-            "gdc-cnv",
-            f"{_R}.gdc_cnv:read_copy_number",
-            "copy number of genes by the GDC",
-            "matrix",
-            "cnv",
-            "copy_number",
-            folder=True,
-        ),
-        Format("gdc-clinical", f"{_R}.gdc_clinical:read_clinical", "clinical data of the GDC", "table", outcomes="yes"),
-        Format(
-            "gdc-biotab",
-            f"{_R}.gdc_biotab:read_biotab",
-            "TCGA's clinical tables (biotab)",
-            "table",
-            folder=True,
-            outcomes="yes",
-        ),
-        Format("mcat-table", f"{_R}.mcat:read_table", "a table of MCAT or PORPOISE", "several", outcomes="yes"),
-        Format(
-            "clinical-table",
-            f"{_R}.clinical_table:read_table",
-            "a table with a row per patient or sample",
-            "table",
-            outcomes="perhaps",
-        ),
-        Format("maf", f"{_R}.maf:read_maf", "mutations (MAF)", "matrix", "mut", "mutated", folder=True),
-        Format(
-            "cbioportal", f"{_R}.cbioportal:read", "a study of cBioPortal", "several", folder=True, outcomes="perhaps"
-        ),
-        Format("h5ad", f"{_R}.h5ad:read", "an AnnData of scverse", "several"),
-        Format("h5mu", f"{_R}.h5mu:read", "a MuData of scverse", "several"),
-        Format("parquet", f"{_R}.arrow:read_columns", "a matrix in Parquet"),
-        Format("arrow", f"{_R}.arrow:read_columns", "a matrix in Arrow IPC (Feather)"),
-        Format(
-            "linkedomics", f"{_R}.linkedomics:read", "files of LinkedOmics", "several", folder=True, outcomes="perhaps"
-        ),
-        Format("cptac", f"{_R}.cptac:read", "a frame of the cptac package", "several", outcomes="perhaps"),
-        Format("tcga-cdr", f"{_R}.tcga_cdr:read_outcomes", "outcomes of TCGA (Liu 2018)", "table", outcomes="yes"),
-        Format("reports", f"{_R}.reports:read_reports", "a table of pathology reports", "report", "report"),
-        Format(
-            "patches-h5", f"{_R}.patches_h5:read_slides", "features of slide patches", "patches", "patches", folder=True
-        ),
-        Format("tiles", f"{_R}.tiles:read_slides", "slides, or tiles of them", "patches", "patches", folder=True),
-    )
-}
+
+_FORMATS = (
+    _line("matrix", "matrix:read_matrix", "a delimited matrix"),
+    _line("xena-matrix", "matrix:read_xena_matrix", "a matrix of a UCSC Xena hub"),
+    _line("xena-clinical", "xena:read_clinical", "phenotypes of a UCSC Xena hub", "table"),
+    _line("xena-survival", "xena:read_survival", "follow-up of a UCSC Xena hub", "table", outcomes="yes"),
+    _line("xena-mutation", "xena_mutation:read_mutations", "mutations of a UCSC Xena hub", "matrix", "mut", "mutated"),
+    _line("firehose-rnaseqv2", "firehose:read_measurements", "Firehose RNA-seq", "matrix", "rna", "rsem_normalized"),
+    _line("firehose-rppa", "firehose:read_measurements", "Firehose RPPA", "matrix", "prot", "log2_ratio"),
+    _line("firehose-mirnaseq", "firehose:read_measurements", "Firehose miRNA-seq", "matrix", "mirna", "rpm"),
+    _line("firehose-clinical", "firehose_clinical:read_clinical", "Firehose clinical data", "table", outcomes="yes"),
+    _line("gdc-star-counts", "gdc_expression:read_expression", "GDC RNA-seq", "matrix", "rna", "tpm", folder=True),
+    _line("gdc-methylation", "gdc_methylation:read", "GDC methylation", "matrix", "meth", "beta", folder=True),
+    _line("gdc-mirna", "gdc_mirna:read_mirna", "GDC miRNA", "matrix", "mirna", "rpm", folder=True),
+    _line("gdc-rppa", "gdc_rppa:read_rppa", "GDC RPPA", "matrix", "prot", "log2_ratio", folder=True),
+    _line("gdc-cnv", "gdc_cnv:read_copy_number", "GDC copy number", "matrix", "cnv", "copy_number", folder=True),
+    _line("gdc-clinical", "gdc_clinical:read_clinical", "GDC clinical data", "table", outcomes="yes"),
+    _line("gdc-biotab", "gdc_biotab:read_biotab", "TCGA biotab tables", "table", folder=True, outcomes="yes"),
+    _line("mcat-table", "mcat:read_table", "a table of MCAT or PORPOISE", "several", outcomes="yes"),
+    _line("clinical-table", "clinical_table:read_table", "a row per patient or sample", "table", outcomes="perhaps"),
+    _line("maf", "maf:read_maf", "mutations (MAF)", "matrix", "mut", "mutated", folder=True),
+    _line("cbioportal", "cbioportal:read", "a study of cBioPortal", "several", folder=True, outcomes="perhaps"),
+    _line("h5ad", "h5ad:read", "an AnnData of scverse", "several"),
+    _line("h5mu", "h5mu:read", "a MuData of scverse", "several"),
+    _line("parquet", "arrow:read_columns", "a matrix in Parquet"),
+    _line("arrow", "arrow:read_columns", "a matrix in Arrow IPC (Feather)"),
+    _line("linkedomics", "linkedomics:read", "files of LinkedOmics", "several", folder=True, outcomes="perhaps"),
+    _line("cptac", "cptac:read", "a frame of the cptac package", "several", outcomes="perhaps"),
+    _line("tcga-cdr", "tcga_cdr:read_outcomes", "outcomes of TCGA (Liu 2018)", "table", outcomes="yes"),
+    _line("reports", "reports:read_reports", "a table of pathology reports", "report", "report"),
+    _line("patches-h5", "patches_h5:read_slides", "features of slide patches", "patches", "patches", folder=True),
+    _line("tiles", "tiles:read_slides", "slides, or tiles of them", "patches", "patches", folder=True),
+)
+
+#: Name to declaration.
+FORMATS: dict[str, Format] = {f.name: f for f in _FORMATS}
 
 
 def get_format(name: str, where: str = "") -> Format:

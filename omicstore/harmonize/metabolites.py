@@ -57,7 +57,7 @@ class MetaboliteNames:
             if ids != (None, None):
                 for name in {query, match} - {None}:
                     self._known[name.strip().casefold()].add(ids)
-                for identifier in set(ids) - {None}:
+                for identifier in filter(None, ids):
                     self._named[identifier].add(match or query)
 
     def names_of(self, identifier: str) -> list[str]:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from omicstore.readers.recognise import Guess, Head
     from omicstore.sources import Sampling, Source
 
-__all__ = ["people", "profile_ids", "read_methylation", "recognise"]
+__all__ = ["people", "profile_ids", "read", "recognise"]
 
 SESAME = Form(
     "SeSAMe betas",
@@ -60,7 +60,7 @@ FORMS = (SESAME, LEVEL_3)
 FIRST = 100
 
 
-def read_methylation(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
+def read(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
     """Read the files of a folder, or one file: a matrix in blocks of one profile for each array.
 
     Raises

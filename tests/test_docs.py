@@ -1,0 +1,43 @@
+"""The documents say what the code does: every format, unit, key of a source, exporter and command is in them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from omicstore.formats import FORMATS
+from omicstore.sources import Source
+from omicstore.units import BASES
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def test_every_format_is_in_the_table() -> None:
+    rows = re.findall(r"^\| (`[^|]+`) \|", _section("formats.md", "Formats"), flags=re.MULTILINE)
+    told = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
+    assert told == set(FORMATS)
+
+
+def test_every_unit_is_named() -> None:
+    text = _section("formats.md", "Units")
+    assert [unit for unit in BASES if not re.search(rf"\b{unit}\b", text)] == []
+
+
+def test_every_key_of_a_source_is_in_the_table() -> None:
+    rows = re.findall(r"^\| (`[^|]+`) \|", _section("formats.md", "What a source can be told"), flags=re.MULTILINE)
+    told = [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+    assert sorted(told) == sorted(f.name for f in fields(Source))
+
+
+@pytest.mark.parametrize("page", sorted(p.name for p in DOCS.glob("*.md")))
+def test_links_lead_somewhere(page: str) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", (DOCS / page).read_text(encoding="utf-8"))
+    assert [t for t in targets if "://" not in t and not (DOCS / t).exists()] == []
+
+
+def _section(page: str, title: str) -> str:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return text.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
