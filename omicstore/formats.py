@@ -61,8 +61,16 @@ class Format:
     outcomes: Literal["yes", "no", "perhaps"] = "no"
 
 
-def _line(name: str, reader: str, title: str, kind: Kind = "matrix", *about: str, **more: Any) -> Format:
-    return Format(name, f"omicstore.readers.{reader}", title, kind, *about, **more)
+def _line(
+    name: str,
+    reader: str,
+    title: str,
+    kind: Kind = "matrix",
+    modality: str | None = None,
+    unit: str | None = None,
+    **more: Any,
+) -> Format:
+    return Format(name, f"omicstore.readers.{reader}", title, kind, modality, unit, **more)
 
 
 _FORMATS = (
