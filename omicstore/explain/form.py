@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from omicstore.harmonize.probes import is_probe
 from omicstore.identifiers import (
     cohort_of_disease,
     excel_date_symbols,
@@ -76,6 +77,8 @@ def explain_form(name: str, sites: Mapping[str, tuple[str, str]] | None = None) 
         return [found | {"text": f"a name with the {found['text']}"}]
     if is_ensembl_gene(name):
         return [_ensembl(name)]
+    if is_probe(name):
+        return [_form("probe", "a methylation probe of Illumina", name)]
     if _UUID.fullmatch(name):
         return [_form("uuid", "a UUID: the GDC names cases, aliquots and files so; its sample sheet tells which", name)]
     for pattern, what, more in _FORMS:

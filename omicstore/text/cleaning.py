@@ -46,14 +46,15 @@ _ENDS = re.compile(
 
 _WORD = re.compile(r"(?<![^\W_])[^\W\d_]{3,}(?![^\W_])")
 _VOWEL = re.compile(r"[aeiouy]", re.IGNORECASE)
-#: A number that stands by itself, perhaps with its unit, or as a size; and what is said of stage and grade.
+#: A number that stands by itself, perhaps with its unit, or as a size; what is said of stage and grade,
+#: and the letter of a specimen in brackets.
 _NUMBER = re.compile(r"(?<!\S)[(<>~]?\d+(?:[.,/:x-]\d+)*(?:%|[cm]?m|k?g|ml|cc)?[).,;:]?(?!\S)", re.IGNORECASE)
 _STAGE = re.compile(
-    r"\b(?:stage|grade|[yrac]?p?[TNM][0-4isxX][a-d]?(?![A-Z])|G[1-4X]|I{1,3}[ABC]?|IV[ABC]?|AJCC|UICC|TNM)\b",
+    r"\([A-Z0-9]{1,2}\)|\b(?:stage|grade|[yrac]?p?[TNM][0-4isxX][a-d]?(?![A-Z])|G[1-4X]|I{1,3}[ABC]?|IV[ABC]?|AJCC|UICC|TNM)\b",
     re.IGNORECASE,
 )
 #: A line with no word, number or stage in it is unreadable if it has so many signs, and more marks than this share.
-_LEAST_SIGNS, _MANY_MARKS = 4, 0.4
+_LEAST_SIGNS, _MANY_MARKS = 4, 0.5
 
 
 def clean(text: str) -> str:
