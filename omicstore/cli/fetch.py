@@ -32,7 +32,14 @@ class Where:
     )
     jobs: Annotated[int, typer.Option("--jobs", min=1, max=32, help="How many downloads at a time.")] = 4
     endpoint: Annotated[
-        str | None, typer.Option("--endpoint", metavar="URL", help="A mirror, instead of the portal's own address.")
+        str | None,
+        typer.Option(
+            "--endpoint",
+            metavar="URL",
+            envvar="OMICSTORE_ENDPOINT",
+            show_envvar=False,
+            help="A mirror, instead of the portal's own address; OMICSTORE_ENDPOINT does the same.",
+        ),
     ] = None
     dry_run: DryRun = False
 
