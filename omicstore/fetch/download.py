@@ -145,7 +145,11 @@ def _go_on(http: Http, item: Item, part: Path, counted: _Counted) -> None:
         headers["If-Range"] = mark
     with http.stream(item.url, body=item.body, headers=headers, absent=(416,)) as response:
         start, whole = _extent(response)
-        if response.status_code == 416 or start not in (0, have) or (start and mark != strong_etag(response)):
+        if (
+            response.status_code == 416
+            or start not in (0, have)
+            or (start and mark not in (None, strong_etag(response)))
+        ):
             counted.back()
             _forget(part)
             raise Lost("the rest of the file does not fit what came before")
