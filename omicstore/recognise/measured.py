@@ -19,6 +19,9 @@ __all__ = ["Measured", "judge"]
 #: Sums of a transcriptome in TPM, whole or of its protein-coding genes.
 _MILLION = (0.5e6, 1.02e6)
 
+#: Features of ratios deviate less than this, as a rule; of z-scores by 1.
+_WIDE = 0.8
+
 _MODALITY_OF = {"illumina_probe": "meth", "antibody": "prot", "metabolite": "metab", "mirna": "mirna"}
 
 _BASES = {"rna": "tpm, fpkm, fpkm_uq, rsem_normalized or counts", "mirna": "rpm or counts"}
@@ -100,8 +103,11 @@ def _ratio(stats: Stats, name: Named, _modality: str) -> Iterator[tuple[str, str
     if _standardised(stats) or name.base == "zscore":
         yield "zscore", _z_doubt(name)
     if stats.negative > 0.05:
+        # Few values leave the deviation of z-scores at anything near 1; that of antibodies' ratios is about half of it.
+        narrow = stats.n > 1_000 and stats.feature_sd is not None and stats.feature_sd < _WIDE
         centred = abs(stats.median) < 0.5
-        yield "log2_ratio", "" if centred else "log2_ratio or zscore: values under 0, not centred at 0"
+        doubt = "log2_ratio or zscore: values under 0" + (", as wide as z-scores" if centred else ", not centred at 0")
+        yield "log2_ratio", "" if centred and narrow else doubt
     yield "intensity", "no value under 0: intensities, logged or not"
 
 
