@@ -6,6 +6,7 @@ files whose one member is itself called ``.zip``. gzip is undone by ISA-L, about
 
 from __future__ import annotations
 
+import codecs
 import queue
 import re
 import threading
@@ -35,7 +36,7 @@ AGAIN = "download the file again and compare its checksum"
 
 
 def pieces(path: Path, advance: Advance = progress.silent) -> Iterator[bytes]:
-    """Yield the decompressed content of a file.
+    """Yield the decompressed content of a file; UTF-16, as spreadsheets save "Unicode text", becomes UTF-8.
 
     Parameters
     ----------
@@ -60,6 +61,10 @@ def pieces(path: Path, advance: Advance = progress.silent) -> Iterator[bytes]:
         raise SourceError(path, f"cannot be read: {error.strerror}") from None
     if not magic:
         raise SourceError(path, "the file is empty", expected="a header and rows", run=AGAIN)
+    yield from _as_utf8(_decompressed(path, magic, advance))
+
+
+def _decompressed(path: Path, magic: bytes, advance: Advance) -> Iterator[bytes]:
     if magic[:2] == b"\x1f\x8b":
         yield from _gunzip(path, advance)
     elif magic == b"PK\x03\x04":
@@ -69,6 +74,15 @@ def pieces(path: Path, advance: Advance = progress.silent) -> Iterator[bytes]:
             while piece := file.read(PIECE):
                 yield piece
                 advance(len(piece))
+
+
+def _as_utf8(found: Iterator[bytes]) -> Iterator[bytes]:
+    """Yield text in UTF-16 that says so in its first two bytes as UTF-8; anything else as it is."""
+    decoder = None
+    for number, piece in enumerate(found):
+        if number == 0 and piece[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+        yield piece if decoder is None else decoder.decode(piece).encode()
 
 
 def read_bytes(path: Path) -> bytes:

@@ -30,6 +30,11 @@ __all__ = ["Layout", "duplicates", "line_of", "matches", "read_texts", "sniff", 
 #: Delimiters that are looked for. Not `|`: gene ids hold it.
 DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon"}
 
+#: Numbers with a decimal comma, with a decimal point, and with commas between thousands.
+_COMMA = re.compile(r"^(\s*[-+]?\d+),(\d+(?:[eE][-+]?\d+)?\s*)$")
+_POINT = re.compile(r"[-+]?\d+\.\d+(?:[eE][-+]?\d+)?")
+_THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(?:,\d{3})+")
+
 #: How much of the file is looked at, in bytes after the header and in cells.
 PEEK, PEEK_CELLS = 1 << 20, 20_000
 
@@ -50,9 +55,11 @@ class Layout:
     rows
         The cells of the first few rows.
     skip
-        Lines before the first row.
+        Lines before the first row: the header, and comments above it.
     crlf
         Whether lines end with CR and LF.
+    decimal_comma
+        Whether numbers are written as ``63,5``. The cells of `rows` have a point instead.
     kinds
         The second header line of the files that Firehose makes, or nothing.
     """
@@ -63,6 +70,7 @@ class Layout:
     rows: list[list[str]] = field(default_factory=list)
     skip: int = 1
     crlf: bool = False
+    decimal_comma: bool = False
     kinds: tuple[str, ...] = ()
 
     def index(self, name: str) -> int:
@@ -111,24 +119,34 @@ def sniff(path: Path, *, two_headers: bool = False) -> Layout:
         else:
             text = head[: error.start].decode("utf-8-sig")
     crlf = "\r\n" in text
-    first, _, rest = text.replace("\r\n", "\n").partition("\n")
-    if first.lstrip()[:1] == "<":
+    if "\n" not in text and "\r" in text:
+        found, run = "its lines end with CR alone", "save it as CSV with line feeds, not in the form of old Macs"
+        raise SourceError(path, found, expected="lines that end with LF, or CR and LF", run=run)
+    lines = text.replace("\r\n", "\n").split("\n")
+    if not whole:
+        lines.pop()
+    if lines[0].lstrip()[:1] == "<":
         raise SourceError(path, "this is a web page or XML, not a table", expected="delimited text", run=AGAIN)
+    above = _lines_above(path, lines)
+    first, lines = lines[above], lines[above + 1 :]
     delimiter = _delimiter(path, first)
     header = split(first, delimiter)
     budget = max(3, min(50, PEEK_CELLS // len(header)))
-    lines = rest.split("\n")
-    lines = [line for line in (lines if whole else lines[:-1]) if line.strip()][:budget]
-    rows = [split(line, delimiter) for line in lines]
-    if rows and len(rows[0]) == len(header) + 1:  # R's write.table leaves out the name of the row names
-        header = ["", *header]
+    rows = [split(line, delimiter) for line in [line for line in lines if line.strip()][:budget]]
+    if rows and len(rows[0]) == len(header) + 1:
+        # R's write.table leaves out the name of the row names; others end every line but the header with a delimiter.
+        header = ["", *header] if any(row[-1].strip() for row in rows) else [*header, ""]
+    decimal_comma = _has_decimal_commas(rows, delimiter)
+    if decimal_comma:
+        rows = [[_COMMA.sub(r"\1.\2", cell) for cell in row] for row in rows]
     kinds: tuple[str, ...] = ()
     if two_headers and rows and _is_second_header(rows[0]):
         kinds, rows = tuple(rows[0]), rows[1:]
     if not rows:
         found = f"there is a header of {len(header)} columns and no row: 0 samples"
         raise SourceError(path, found, expected="at least one row", run=AGAIN)
-    return Layout(path, delimiter, [h.strip() for h in header], rows, 2 if kinds else 1, crlf, kinds)
+    skip = above + (2 if kinds else 1)
+    return Layout(path, delimiter, [h.strip() for h in header], rows, skip, crlf, decimal_comma, kinds)
 
 
 def split(line: str, delimiter: str) -> list[str]:
@@ -210,6 +228,8 @@ def read_texts(layout: Layout, columns: Sequence[int] | None = None) -> pl.DataF
     )
     if not full.all():
         frame = frame.filter(pl.Series(full))
+    if layout.decimal_comma:
+        frame = frame.with_columns(pl.all().str.replace(_COMMA.pattern, "${1}.${2}"))
     quoted = b'"' in data
     if tab and quoted:
         frame = frame.with_columns(
@@ -309,6 +329,62 @@ def _delimiter(path: Path, first: str) -> str:
             run="write the file with one of these delimiters",
         )
     return best
+
+
+def _lines_above(path: Path, lines: Sequence[str]) -> int:
+    """Return how many comments (``# ...``) stand above the header.
+
+    Raises
+    ------
+    SourceError
+        If another line stands there, such as a title.
+    """
+    above = 0
+    while len(lines) > above + 2:
+        first, below = lines[above], [line for line in lines[above + 1 :] if line.strip()][:5]
+        if any(_heads(first, below, delimiter) for delimiter in DELIMITERS):
+            break
+        widths = {delimiter: {len(split(line, delimiter)) for line in below} for delimiter in DELIMITERS}
+        delimiter = max(DELIMITERS, key=lambda d: max(widths[d], default=0))
+        width = max(widths[delimiter], default=0)
+        names = sum(bool(cell.strip()) for cell in split(first, delimiter))
+        if names >= width - 1 or (not first.startswith("#") and (names > 2 or widths[delimiter] != {width})):
+            break
+        if not first.startswith("#"):
+            shown = first.rstrip(delimiter)
+            shown = shown if len(shown) <= 60 else shown[:57] + "..."
+            raise SourceError(
+                path,
+                f"{shown!r} is no header: the lines below have {width} cells",
+                line=above + 1,
+                expected="the names of the columns",
+                run="remove what stands above the header",
+            )
+        above += 1
+    return above
+
+
+def _heads(first: str, below: Sequence[str], delimiter: str) -> bool:
+    """Whether a line names the columns of those below it, or all but the first or last of them."""
+    names = split(first, delimiter)
+    allowed = (len(names), len(names) + 1)
+    return sum(bool(name.strip()) for name in names) > 1 and all(
+        len(split(line, delimiter)) in allowed for line in below
+    )
+
+
+def _has_decimal_commas(rows: Sequence[Sequence[str]], delimiter: str) -> bool:
+    """Whether numbers are written as ``63,5``: all of them, and not as thousands (``1,234``).
+
+    Beside tabs a comma may part what a cell lists, so there half of the cells must be such numbers.
+    """
+    if delimiter == ",":
+        return False
+    cells = [cell.strip() for row in rows for cell in row if cell.strip()]
+    commas = [cell for cell in cells if _COMMA.fullmatch(cell)]
+    if not commas or any(_POINT.fullmatch(cell) for cell in cells) or all(_THOUSANDS.fullmatch(c) for c in commas):
+        return False
+    return delimiter == ";" or len(commas) >= 0.5 * len(cells)
 
 
 def _is_second_header(row: Sequence[str]) -> bool:

@@ -204,6 +204,8 @@ class NumberStream:
         # and a line that is too short cannot hide behind one that is too long.
         closing = self.cut + MARK + self.cut
         cells = closing.join(rows) + closing
+        if self.layout.decimal_comma:
+            cells = cells.replace(b",", b".")
         flat = self._floats(cells)
         if flat is None or len(flat) != len(rows) * (self.width + 1):
             raise self._blame(chunk, starts, ends, lines)
@@ -276,7 +278,7 @@ class NumberStream:
             if len(cells) != self.n_text + self.width:
                 return wrong_width(self.layout, line, len(cells))
             for position, cell in enumerate(cells[self.n_text :], self.n_text):
-                text = cell.strip()
+                text = cell.strip().replace(",", ".") if self.layout.decimal_comma else cell.strip()
                 if text and text not in MISSING and text not in self.missing and not is_finite(text):
                     return bad_cell(self.layout, line, position, text)
         found = f"lines {lines[0]} to {lines[-1]} cannot be parsed"
