@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from omicstore.export import EXPORTERS
 from omicstore.formats import FORMATS
-from omicstore.sources import Source
+from omicstore.sources import REFERENCE_FORMATS, Source
 from omicstore.units import BASES
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -19,6 +20,16 @@ def test_every_format_is_in_the_table() -> None:
     rows = re.findall(r"^\| (`[^|]+`) \|", _section("formats.md", "Formats"), flags=re.MULTILINE)
     told = {name for row in rows for name in re.findall(r"`([^`]+)`", row)}
     assert told == set(FORMATS)
+
+
+def test_every_reference_format_is_in_the_table() -> None:
+    rows = re.findall(r"^\| `([^|]+)` \|", _section("formats.md", "References"), flags=re.MULTILINE)
+    assert sorted(rows) == sorted(REFERENCE_FORMATS)
+
+
+def test_every_export_is_in_the_table() -> None:
+    rows = re.findall(r"^\| `([^|`]+)` \|", (DOCS / "exports.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert sorted(rows) == sorted(EXPORTERS)
 
 
 def test_every_unit_is_named() -> None:
