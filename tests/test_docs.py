@@ -29,7 +29,7 @@ def test_every_reference_format_is_in_the_table() -> None:
 
 def test_every_export_is_in_the_table() -> None:
     rows = re.findall(r"^\| `([^|`]+)` \|", (DOCS / "exports.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
-    assert sorted(rows) == sorted(EXPORTERS)
+    assert sorted(row for row in rows if not row.startswith("--")) == sorted(EXPORTERS)
 
 
 def test_every_unit_is_named() -> None:
