@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from omicstore.cli.common import DryRun, Output, command
+
+if TYPE_CHECKING:
+    from omicstore.study.defaults import Defaults
 
 
 @command()
@@ -33,16 +36,18 @@ def init(
 
     defaults = create_study(folder, sources, dry_run=dry_run)
     body = {"study": str(folder), "sections": defaults.sections, "reasons": defaults.reasons}
-    out.result(body, lambda: _show(out, folder, defaults.reasons, filled=sources is not None, dry_run=dry_run))
+    out.result(body, lambda: _show(out, folder, defaults, filled=sources is not None, dry_run=dry_run))
+    if not defaults.pipeline:
+        out.note("DVC is not installed: for dvc repro, pip install 'omicstore[pipeline]' and run dvc init there")
 
 
-def _show(out: Output, folder: Path, reasons: dict[str, list[str]], *, filled: bool, dry_run: bool) -> None:
+def _show(out: Output, folder: Path, defaults: Defaults, *, filled: bool, dry_run: bool) -> None:
     out.text(f"{'Would make' if dry_run else 'Made'} the study {folder}: params.yaml, dvc.yaml")
-    for section, lines in reasons.items():
+    for section, lines in defaults.reasons.items():
         for line in lines:
             out.text(f"  {section}: {line}")
     if dry_run:
         return
     into = "" if folder.resolve() == Path.cwd().resolve() else f"cd {folder} && "
     first = "" if filled else "fill in study.sources of params.yaml, then "
-    out.text(f"Next: {first}{into}dvc repro")
+    out.text(f"Next: {first}{into}{'dvc repro' if defaults.pipeline else 'omicstore build'}")

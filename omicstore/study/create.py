@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from omicstore.build.files import write_if_changed
-from omicstore.errors import MissingExtraError, OmicstoreError, StudyError, UsageError
+from omicstore.errors import OmicstoreError, StudyError, UsageError
 from omicstore.paths import relative
 from omicstore.sources import load_study
 from omicstore.study.defaults import Defaults, choose_defaults, defaults_for
@@ -76,7 +77,7 @@ def create_study(folder: Path, study_file: Path | None, *, dry_run: bool = False
     write_if_changed(folder / "dvc.yaml", dvc_yaml().encode())
     write_if_changed(folder / "data" / ".gitignore", _IGNORED.encode())
     write_if_changed(folder / ".gitignore", b"/.omicstore/\n/plan/\n/artifacts/\n/reports/\n/splits/\n")
-    _init_dvc(folder)
+    defaults.pipeline = _init_dvc(folder)
     # Last, because its presence is what makes the folder a study.
     write_if_changed(params, params_text({"study": section, **defaults.sections}, defaults.reasons).encode())
     return defaults
@@ -143,13 +144,12 @@ def params_text(sections: dict[str, Any], reasons: dict[str, list[str]]) -> str:
     return "\n".join(parts)
 
 
-def _init_dvc(folder: Path) -> None:
+def _init_dvc(folder: Path) -> bool:
+    """Make the folder a DVC repository, and return whether it is one: without DVC, ``omicstore build`` still works."""
     if (folder / ".dvc").is_dir():
-        return
-    try:
-        import dvc  # noqa: F401
-    except ImportError:
-        raise MissingExtraError("dvc", "pipeline") from None
+        return True
+    if find_spec("dvc") is None:
+        return False
     command = [sys.executable, "-m", "dvc", "init", "--quiet"]
     inside = (
         subprocess.run(["git", "rev-parse", "--show-toplevel"], cwd=folder, capture_output=True, text=True, check=False)
@@ -172,6 +172,7 @@ def _init_dvc(folder: Path) -> None:
         raise OmicstoreError(
             f"dvc init failed in {folder}: {' '.join(done.stderr.split())}", run=f"cd {folder} && dvc init"
         )
+    return True
 
 
 def _has_git() -> bool:

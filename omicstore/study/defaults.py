@@ -37,10 +37,11 @@ class Measured:
 
 @dataclass(slots=True)
 class Defaults:
-    """Sections of params.yaml, and for each the sentences that say why it is as it is."""
+    """Sections of params.yaml, for each the sentences that say why, and whether DVC is there to run the pipeline."""
 
     sections: dict[str, Any] = field(default_factory=dict)
     reasons: dict[str, list[str]] = field(default_factory=dict)
+    pipeline: bool = True
 
 
 def choose_defaults(study: Study) -> Defaults:

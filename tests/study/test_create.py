@@ -147,3 +147,12 @@ def test_the_header_of_the_id_column_is_nobody(tmp_path: Path) -> None:
     )
     (measured,) = measured_samples(load_study(tmp_path / "s.yaml"))
     assert measured.samples["LAB"] == {"P1", "P2"}
+
+
+def test_without_dvc_the_study_is_made_for_omicstore_build(
+    upstream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("omicstore.study.create.find_spec", lambda name: None)
+    assert not create_study(tmp_path / "study", upstream / "study.yaml").pipeline
+    assert (tmp_path / "study" / "params.yaml").is_file()
+    assert not (tmp_path / "study" / ".dvc").exists()
