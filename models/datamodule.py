@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
     from omicstore.store.reader import Store
 
 __all__ = ["Batches", "CohortDataModule", "SeededBatches", "outcomes_of"]

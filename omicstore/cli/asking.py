@@ -12,7 +12,7 @@ from omicstore.cli.common import find_store
 from omicstore.errors import UsageError
 
 if TYPE_CHECKING:
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
     from omicstore.store.reader import Store
 
 __all__ = ["Asking", "read_gene_set"]

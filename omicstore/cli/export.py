@@ -12,7 +12,7 @@ from omicstore.cli.common import DryRun, Output, command
 from omicstore.errors import UsageError
 
 if TYPE_CHECKING:
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
 
 
 @command(warns=True)

@@ -118,7 +118,7 @@ def percent(part: int, whole: int) -> str:
 
 def unit_text(found: Mapping[str, Any], scale: str = "linear") -> str:
     """Return the unit on the asked scale, or each unit with its cohorts where they differ."""
-    from omicstore.store.query import LINEAR_UNITS
+    from omicstore.units import LINEAR_UNITS
 
     def scaled(unit: str) -> str:
         return unit if scale == "linear" or unit not in LINEAR_UNITS else f"{scale.removesuffix('p1')}({unit}+1)"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
 
 __all__ = ["save", "save_all", "write"]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
 
 __all__ = ["study_id", "write"]
 

@@ -13,7 +13,7 @@ from omicstore.readers.followup import DAYS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
 
 __all__ = ["DAYS_PER_MONTH", "write_clinical"]
 

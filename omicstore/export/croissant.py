@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from omicstore.cohort import Cohort
     from omicstore.export.terms import Terms
+    from omicstore.store.cohort import Cohort
 
 __all__ = ["CROISSANT", "write_croissant"]
 

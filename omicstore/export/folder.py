@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
 
 __all__ = ["FORMAT", "MANIFEST", "check_target", "new_folder", "sha256_of", "sweep", "write_manifest"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from omicstore.export.matrices import blocks, matrices_of, measured
-from omicstore.scverse import to_anndata
+from omicstore.store.scverse import to_anndata
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
 
 __all__ = ["fill", "write"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from omicstore.export.h5ad import fill
 from omicstore.export.matrices import matrices_of
 from omicstore.extras import extra
-from omicstore.scverse import to_mudata
+from omicstore.store.scverse import to_mudata
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
 
 __all__ = ["write"]
 

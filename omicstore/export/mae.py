@@ -14,7 +14,7 @@ from omicstore.export.text import gzipped, quoted, rows_of_text, write_rows
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
 
 __all__ = ["write"]
 

@@ -14,15 +14,15 @@ import pyarrow.parquet as pq
 from omicstore.export.matrices import by_feature, measured
 from omicstore.formats import ABOUT
 from omicstore.progress import task
-from omicstore.scverse import origin
 from omicstore.store.patches import iter_patches
+from omicstore.store.scverse import origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from omicstore.cohort import Cohort
     from omicstore.progress import Advance
+    from omicstore.store.cohort import Cohort
 
     SaveAll = Callable[[Iterable[pa.Table], Path], None]
 

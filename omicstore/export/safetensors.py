@@ -11,12 +11,12 @@ from omicstore.export.csv import write_table
 from omicstore.export.matrices import blocks, matrices_of, measured
 from omicstore.extras import extra
 from omicstore.formats import ABOUT
-from omicstore.scverse import origin
+from omicstore.store.scverse import origin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
 
 __all__ = ["write"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
     from omicstore.store.reader import Store
 
 __all__ = ["NO_LICENCE", "SIMULATED", "Terms", "in_json", "licences", "provenance_of", "terms_of", "write_terms"]

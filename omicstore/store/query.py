@@ -13,6 +13,7 @@ from omicstore.errors import MixedUnitsError, UnknownNameError, UsageError
 from omicstore.identifiers import SAMPLE_TYPES
 from omicstore.modalities import MODALITIES, get_modality
 from omicstore.store.catalog import row_column
+from omicstore.store.cohort import Cohort
 from omicstore.store.describe import has_modality
 from omicstore.store.enforce import open_split
 from omicstore.store.genes import find_genes
@@ -25,11 +26,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from omicstore.cohort import Cohort
     from omicstore.store.enforce import FittedState
     from omicstore.store.reader import Store
 
-__all__ = ["LINEAR_UNITS", "SCALES", "Question", "answer"]
+__all__ = ["SCALES", "Question", "answer"]
 
 #: As many names are listed in a message.
 _FEW = 12
@@ -125,8 +125,6 @@ def answer(
     state: FittedState | None,
 ) -> Cohort:
     """Find the samples and features of a question; see `Store.query` for the errors."""
-    from omicstore.cohort import Cohort
-
     if split is None and (fold is not None or part is not None or state is not None):
         raise UsageError("a fold, part or state is named without a split", run="--split NAME --fold K --part train")
     read = None if split is None else open_split(store, split, fold, part, state)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import duckdb
     from numpy.typing import NDArray
 
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
     from omicstore.store.enforce import FittedState
     from omicstore.store.filesystem import Root
     from omicstore.store.matrixfile import MatrixFile

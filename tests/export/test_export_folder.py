@@ -9,10 +9,10 @@ import pytest
 
 import omicstore
 import omicstore.export.npz
-from omicstore.cohort import Cohort
 from omicstore.errors import ExportError, UnknownNameError
 from omicstore.export import export
 from omicstore.export.folder import new_folder
+from omicstore.store.cohort import Cohort
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 import omicstore
-from omicstore.cohort import Cohort
 from omicstore.export import EXPORTERS, export
+from omicstore.store.cohort import Cohort
 
 Read = Callable[[Path, str], tuple[list[str], list[str], NDArray[Any]]]
 

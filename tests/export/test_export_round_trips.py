@@ -15,9 +15,9 @@ import yaml
 
 import omicstore
 from omicstore.build.store import build_study
-from omicstore.cohort import Cohort
 from omicstore.export import export
 from omicstore.export.cbioportal_clinical import DAYS_PER_MONTH
+from omicstore.store.cohort import Cohort
 
 UNITS = {
     "rna": "tpm",

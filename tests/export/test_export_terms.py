@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 
 import omicstore
 from omicstore.cli import app
-from omicstore.cohort import Cohort
 from omicstore.export import EXPORTERS, export
 from omicstore.export.citations import CITATIONS
 from omicstore.export.terms import SIMULATED, terms_of
+from omicstore.store.cohort import Cohort
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import mudata
     import polars as pl
 
-    from omicstore.cohort import Cohort
+    from omicstore.store.cohort import Cohort
 
 __all__ = ["origin", "to_anndata", "to_mudata"]
 
@@ -45,7 +45,7 @@ def to_anndata(cohort: Cohort, modality: str, *, values: bool = True) -> anndata
 
 
 def to_mudata(cohort: Cohort, *, values: bool = True) -> mudata.MuData:
-    """Return all matrix modalities as a MuData; see `omicstore.cohort.Cohort.to_mudata`."""
+    """Return all matrix modalities as a MuData; see `omicstore.store.cohort.Cohort.to_mudata`."""
     mu = extra("mudata")
     parts = {}
     for modality in cohort.matrices:
