@@ -13,6 +13,7 @@ from models.registry import get_model
 from models.report.figures import imputation_figure, survival_figure, training_figure
 from models.settings import read_params
 from omicstore.errors import OmicstoreError
+from omicstore.progress import task
 from omicstore.splits import in_order, load
 
 if TYPE_CHECKING:
@@ -104,11 +105,15 @@ def _read(path: Path, run: str) -> dict[str, Any]:
 
 
 def _figures(evaluation: dict[str, Any], plots: dict[str, list[dict[str, Any]]], title: str) -> dict[str, str]:
-    figures = {"training": training_figure(plots["training"], evaluation["trained"]["selection"]["epoch"] + 1)}
-    if plots["imputation"]:
-        figures["imputation"] = imputation_figure(plots["imputation"], title)
-    if plots["survival"]:
-        figures["survival"] = survival_figure(plots["survival"], evaluation["survival"]["endpoint"])
+    with task("drawing", len(plots), "figures") as advance:
+        figures = {"training": training_figure(plots["training"], evaluation["trained"]["selection"]["epoch"] + 1)}
+        advance()
+        if plots["imputation"]:
+            figures["imputation"] = imputation_figure(plots["imputation"], title)
+        advance()
+        if plots["survival"]:
+            figures["survival"] = survival_figure(plots["survival"], evaluation["survival"]["endpoint"])
+        advance()
     return figures
 
 

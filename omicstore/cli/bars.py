@@ -48,8 +48,7 @@ class Bars:
             TaskProgressColumn(),
             _Amount(),
             TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+            _Left(),
             console=console,
             transient=True,
         )
@@ -78,6 +77,22 @@ class Bars:
                 self._timer.cancel()
                 self._timer.join()  # or it might start the bars after they were stopped
                 self._progress.stop()
+
+
+class _Left(ProgressColumn):
+    """The time left, where it can be told."""
+
+    #: Seconds between two looks, as rich has it for its own column.
+    max_refresh = 0.5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._time = TimeRemainingColumn()
+
+    def render(self, task: Task) -> Text:
+        if task.total is None:
+            return Text("")
+        return Text.assemble(self._time.render(task), " left")
 
 
 class _Amount(ProgressColumn):

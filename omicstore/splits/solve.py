@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from omicstore.errors import SplitError
+from omicstore.progress import task
 from omicstore.splits.problem import ABSENT, Problem
 from omicstore.splits.search import OPEN, filled, polished, searched
 
@@ -98,13 +99,14 @@ def integer_programme(problem: Problem, *, node_limit: int, time_limit_s: float)
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     model = _model(problem)
-    found = milp(
-        model["c"],
-        constraints=LinearConstraint(model["A"], model["low"], model["high"]),
-        bounds=Bounds(0.0, model["upper"]),
-        integrality=model["integer"],
-        options={"node_limit": node_limit, "time_limit": time_limit_s},
-    )
+    with task(f"balancing {len(problem.blocks)} blocks over {problem.k} folds (at most {time_limit_s:g} s)"):
+        found = milp(
+            model["c"],
+            constraints=LinearConstraint(model["A"], model["low"], model["high"]),
+            bounds=Bounds(0.0, model["upper"]),
+            integrality=model["integer"],
+            options={"node_limit": node_limit, "time_limit": time_limit_s},
+        )
     if found.status == _TIME_LIMIT:
         raise SplitError(
             f"{len(problem.blocks)} sites could not be put into {problem.k} folds within {time_limit_s:g} s",
