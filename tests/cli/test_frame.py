@@ -19,7 +19,10 @@ from omicstore.cli.group import LazyGroup
 from omicstore.errors import StudyError
 
 RUN = CliRunner()
-HEAVY = ("polars", "duckdb", "pyarrow", "numpy", "torch", "lightning", "great_expectations", "dvc", "pandas", "scipy")
+HEAVY = (
+    "polars", "duckdb", "pyarrow", "numpy", "torch", "lightning", "great_expectations", "dvc", "pandas", "scipy", "httpx",
+    "anndata", "mudata", "transformers", "sentence_transformers", "sklearn", "skimage", "tiffslide", "PIL", "matplotlib",
+)  # fmt: skip
 
 
 def omicstore(*args: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
