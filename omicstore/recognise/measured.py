@@ -82,6 +82,9 @@ def _of_genes(stats: Stats, name: Named, unsure: dict[str, str]) -> str:
         if fits or (name.modality == "prot" and not in_unit):
             unsure["modality"] = f"gene names fit several modalities; the file's name says {name.modality}"
             return name.modality or "rna"
+        if name.modality == "cnv" and _copies(stats):
+            return "cnv"
+        unsure["modality"] = f"the file's name says {name.modality}, which its values do not fit"
     if in_unit:
         unsure["modality"] = "values between 0 and 1 for genes: methylation (meth), or rna of little expression"
         return "meth"
@@ -96,7 +99,11 @@ def _meth(stats: Stats, _name: Named, _modality: str) -> Iterator[tuple[str, str
     elif stats.negative and stats.high < HIGHEST_LOG:
         yield "m_value", "" if stats.low < -2 else "m_value or beta residuals: values under 0 that are small"
     else:
-        yield "beta", "values over 1 are no beta values: say what they are"
+        percent = stats.low >= 0 and stats.high <= 100
+        yield (
+            "beta",
+            "values over 1 are no beta values: " + ("divide percentages by 100" if percent else "say what they are"),
+        )
 
 
 def _ratio(stats: Stats, name: Named, _modality: str) -> Iterator[tuple[str, str]]:
@@ -113,10 +120,15 @@ def _ratio(stats: Stats, name: Named, _modality: str) -> Iterator[tuple[str, str
 
 def _cnv(stats: Stats, name: Named, _modality: str) -> Iterator[tuple[str, str]]:
     if stats.whole == 1 and stats.low >= -2 and stats.high <= 2:
-        yield "gistic", ""
+        yield "gistic", "" if stats.negative else "calls of GISTIC, or copies of a gene (copy_number)"
     if stats.negative:
         yield "log2_ratio", "" if name.modality == "cnv" else "log2_ratio or another ratio: say which"
-    yield "log2_ratio", "no value under 0: absolute copy numbers are no unit of omicstore"
+    yield "copy_number", "" if _copies(stats) else "no value under 0: copies of a gene, or a ratio that is not logged"
+
+
+def _copies(stats: Stats) -> bool:
+    """Whether the values are copies of a gene in a cell: whole numbers, two of most genes."""
+    return stats.whole == 1 and stats.low >= 0 and stats.median in (1, 2, 3, 4)
 
 
 def _mut(_stats: Stats, _name: Named, _modality: str) -> Iterator[tuple[str, str]]:
@@ -147,13 +159,13 @@ def _amount(stats: Stats, name: Named, modality: str) -> Iterator[tuple[str, str
         yield "log2_ratio", "log2_ratio or zscore: values on both sides of 0"
     if stats.whole == 1 and stats.high > HIGHEST_LOG:
         yield "counts", "" if base in (None, "counts") else f"whole numbers, but the file's name says {base}"
-    if stats.whole_unlogged and base in (None, "counts"):
+    if stats.whole_unlogged and name.log == "log2" and base in (None, "counts"):
         yield "log2(counts+1)", ""
     if stats.high <= HIGHEST_LOG:
         sure = base is not None and (name.logged or stats.n > 1_000)
         if modality == "mirna" and stats.high > 12:  # 2^12 reads per million of let-7, but no logged 12 linear
             sure, named = True, ""
-        yield f"log2({likely}+1)", "" if sure else (named or "values under 28 are taken for logged")
+        yield f"{name.log}({likely}+1)", "" if sure else (named or "values under 28 are taken for logged")
     if stats.upper_quartile is not None and abs(stats.upper_quartile - 1000) < 1:
         yield "rsem_normalized", ""
     if stats.total is not None and _MILLION[0] <= stats.total <= _MILLION[1] and base in (None, "tpm"):

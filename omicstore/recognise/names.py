@@ -42,6 +42,8 @@ _MODALITIES: tuple[tuple[str, str], ...] = (
     (r"m?rna|expression|(?<![a-z])expr|transcript|htseq|fpkm|tpm|rsem", "rna"),
 )
 
+_LOGS: tuple[tuple[str, str], ...] = ((r"log10", "log10"), (r"log1p|(?<![a-z])ln(?![a-z])", "ln"))
+
 _PLATFORMS = ("agilent", "gc-ms", "lc-ms")
 
 _ARRAY = re.compile(r"(?:methyl(?:ation)?|hm)[-_]?(27|450|epic|850)|(?<![a-z0-9])(27|450|850)k|(?<![a-z])(epic)")
@@ -63,7 +65,8 @@ _PLAIN = frozenset(
 class Named:
     """What a path says, in words that are no proof; None where it says nothing.
 
-    `folder` is the nearest folder with a name of its own, upper case, for data whose cohort nothing names.
+    `log` is the logarithm, log2 where the name says none. `folder` is the nearest folder with a name of its own, upper
+    case, for data whose cohort nothing names.
     """
 
     cohort: str | None
@@ -72,6 +75,7 @@ class Named:
     modality: str | None
     platform: str | None
     folder: str | None
+    log: str = "log2"
 
 
 def named(path: Path) -> Named:
@@ -94,10 +98,11 @@ def named(path: Path) -> Named:
     return Named(
         cohort=next((c for part in (whole.name, *(p.name for p in whole.parents)) if (c := _cohort(part))), None),
         base=next((base for words, base in _BASES if re.search(words, text)), None),
-        logged=bool(re.search(r"log2|log10|(?<![a-z])log(?![a-z])", text)),
+        logged=bool(re.search(r"log2|log10|log1p|(?<![a-z])(?:log|ln)(?![a-z])", text)),
         modality=next((modality for words, modality in _MODALITIES if re.search(words, text)), None),
         platform=platform,
         folder=next((_code(p.name) for p in folders if p.name and p.name.lower() not in _PLAIN), None),
+        log=next((log for words, log in _LOGS if re.search(words, text)), "log2"),
     )
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from omicstore.harmonize.antibody_genes import ANTIBODY_GENES
-from omicstore.recognise import recognise
+from omicstore.recognise import Finding, recognise
 from omicstore.recognise.ids import feature_ids, profile_ids
 from omicstore.recognise.names import named
 
@@ -162,3 +162,25 @@ def test_small_tables(tmp_path: Path, text: str, kind: str, told: str) -> None:
     assert found is not None
     assert found.kind == kind
     assert (found.format or found.reason).startswith(told)
+
+
+def _of_genes(folder: Path, name: str, values: NDArray[np.float64]) -> Finding:
+    path = folder / name
+    rows = [",".join([gene, *(f"{v:g}" for v in row)]) for gene, row in zip(FEATURES["symbol"], values, strict=False)]
+    path.write_text("\n".join([",".join(["gene", *PROFILES["numbered"]]), *rows]))
+    found = recognise(path)
+    assert found is not None
+    return found
+
+
+def test_values_that_do_not_fit_the_name_are_unsure(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    shape = (len(FEATURES["symbol"]), len(PROFILES["numbered"]))
+    assert "modality" in _of_genes(tmp_path, "methylation.csv", rng.beta(0.5, 0.5, shape) * 100).unsure
+    copies = _of_genes(tmp_path, "copy_number.csv", rng.integers(0, 5, shape).astype(float))
+    assert (copies.modality, copies.unit) == ("cnv", "copy_number")
+    calls = _of_genes(tmp_path, "copy_number_low.csv", rng.integers(0, 3, shape).astype(float))
+    assert "unit" in calls.unsure
+    amounts = _expression(rng, shape)
+    assert _of_genes(tmp_path, "log10_tpm.csv", np.log10(amounts + 1)).unit == "log10(tpm+1)"
+    assert _of_genes(tmp_path, "tpm_log1p.csv", np.log1p(amounts)).unit == "ln(tpm+1)"
