@@ -52,7 +52,7 @@ def sources(
     findings = survey(files, references or (), _study())
     section = make_section(findings, to.parent if to is not None else Path())
     warnings = _warnings(findings, section)
-    written = _written(to, section_text(section) if section is not None else None)
+    written = _written(to, section_text(section)) if section is not None else False
     body = {
         "files": [_json(finding) for finding in findings],
         "study": section.body if section is not None else None,
@@ -66,6 +66,8 @@ def sources(
     damaged = [finding for finding in findings if finding.kind == "damaged"]
     for finding in damaged:
         out.messages.print(f"error: {finding.reason}", soft_wrap=True)
+    if to is not None and section is None:
+        raise StudyError("no source is among these files", expected="at least one file that a study can have")
     if damaged:
         raise typer.Exit(1)
 
@@ -77,20 +79,16 @@ def _study() -> Path | None:
         return None
 
 
-def _written(to: Path | None, text: str | None) -> bool:
+def _written(to: Path | None, text: str) -> bool:
     """Whether the file to write is there and is the same.
 
     Raises
     ------
     UsageError
         If it is there and is another.
-    StudyError
-        If there is nothing to write.
     """
     if to is None:
         return False
-    if text is None:
-        raise StudyError("no source is among these files", expected="at least one file that a study can have")
     if not to.exists():
         return False
     if not to.is_file() or to.read_bytes() != text.encode():

@@ -73,6 +73,10 @@ def make_section(findings: Sequence[Finding], root: Path) -> Section | None:
     rule, members, doubt = _samples(sources)
     section = Section({}, sample_doubt=doubt)
     section.left_out += [(f, "say its modality and unit") for f in told if f not in sources]
+    nameless = [f for f in sources if "samples" in f.unsure]
+    if len(nameless) < len(sources):  # the others can be built meanwhile
+        section.left_out += [(f, f.unsure["samples"]) for f in nameless]
+        sources = [f for f in sources if f not in nameless]
     kept = []
     for source in sources:
         if id(source) in members:
@@ -191,7 +195,10 @@ def _samples(sources: Sequence[Finding]) -> tuple[dict[str, Any] | None, set[int
         else:
             kinds.setdefault(family, []).append(found)
     family = max(kinds, key=lambda name: len(kinds[name]), default="barcode")
-    members = {id(f) for f in [*neutral, *kinds.get(family, [])]}
+    if family == "free" and "paired" in kinds and not any(map(_is_matrix, kinds["free"])):
+        family = "paired"  # measurements go before tables of others
+    theirs = _of_patients(kinds.get("free", []), kinds["paired"]) if family == "paired" else []
+    members = {id(f) for f in [*neutral, *kinds.get(family, []), *theirs]}
     if family == "barcode":
         return None, members, ""
     if family == "paired":
@@ -204,6 +211,12 @@ def _samples(sources: Sequence[Finding]) -> tuple[dict[str, Any] | None, set[int
         return rule, members, ""
     rule = {"from": "id", "patient": "id", "sample_type": "primary"}
     return rule, members, "each id is taken for a patient of its own, and each sample for a primary tumour"
+
+
+def _of_patients(tables: Sequence[Finding], paired: Sequence[Finding]) -> list[Finding]:
+    """Return the tables whose ids are the patients of ids that end with T or N."""
+    patients = {match["patient"] for f in paired for name in f.ids if (match := re.fullmatch(_PAIRED, name))}
+    return [f for f in tables if FORMATS[f.format or ""].kind == "table" and patients.intersection(f.ids)]
 
 
 def _family(found: Finding) -> str | None:

@@ -49,6 +49,27 @@ def test_tumour_and_normal_at_the_end_of_ids_become_a_rule_for_samples() -> None
     assert body["sources"][0]["orientation"] == "features_in_rows"
 
 
+def test_a_table_of_patients_goes_with_their_tumours_and_normals() -> None:
+    ids = tuple(f"P{i:02d}_{kind}" for i in range(4) for kind in "TN")
+    paired = source("a.csv", profiles="paired", orientation="features_in_rows", ids=ids)
+    patients = {"modality": None, "unit": None, "profiles": "numbered"}
+    theirs = source("b.csv", "clinical-table", **patients, ids=("P00", "P01"))
+    others = source("c.csv", "clinical-table", **patients, ids=("X9", "X8"))
+    for findings in ((paired, theirs), (paired, theirs, theirs), (paired, theirs, others)):
+        made = make_section(findings, Path("/data"))
+        assert made is not None
+        assert made.body["samples"]["types"] == {"T": "primary", "N": "normal"}
+        assert [found for found, _ in made.left_out] == [f for f in findings if f is others]
+
+
+def test_files_that_name_no_sample_are_left_out_beside_others() -> None:
+    nameless = source("counts", "gdc-star-counts", unsure={"samples": "there is no sample sheet"})
+    made = make_section([nameless, source("b.tsv")], Path("/data"))
+    assert made is not None
+    assert made.left_out == [(nameless, "there is no sample sheet")]
+    assert len(section(nameless)["sources"]) == 1
+
+
 def test_cell_lines_become_a_rule_for_samples_with_their_tissue() -> None:
     body = section(source("a.csv", modality="prot", unit="log2_ratio", profiles="ccle", cohort="CCLE"))
     assert body["samples"] == {

@@ -163,6 +163,7 @@ class TestTheFile:
         done = run("notes.md", "--out", "study.yaml")
         assert done.exit_code == 1
         assert "no source is among these files" in done.stderr
+        assert "notes.md: a document" in " ".join(done.stdout.split())
 
 
 class TestTheWholeWay:
