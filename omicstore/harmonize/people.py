@@ -112,6 +112,9 @@ class Members:
             return known
         absent = [row for row in known if row.sample.patient_id not in self.patients]
         note.drops.add("patient without a profile or report", [row.sample.patient_id for row in absent])
+        if self.patients and known and len(absent) == len(known):
+            one, other = known[0].sample.patient_id, min(self.patients)
+            note.warnings.append(f"none of its patients, such as {one!r}, has a profile, as {other!r} has")
         return [row for row in known if row.sample.patient_id in self.patients]
 
 

@@ -205,7 +205,7 @@ def outcome_table(
     Returns
     -------
     RawTable
-        Rows without time or event are left out and counted for each endpoint.
+        Rows without time or event, or at a negative time, are left out and counted for each endpoint.
     """
     drops = Drops()
     parts = []
@@ -220,7 +220,9 @@ def outcome_table(
             pl.col("time_days").is_not_null() & pl.col("event").is_in([0, 1]) & pl.col("raw_id").is_not_null()
         )
         drops.add(f"no {endpoint}", [], count=part.height - known.height)
-        parts.append(known.unique(maintain_order=True))
+        before = known.filter(pl.col("time_days") < 0).get_column("raw_id")
+        drops.add(f"{endpoint} at a negative time", before.to_list())
+        parts.append(known.filter(pl.col("time_days") >= 0).unique(maintain_order=True))
     frame = pl.concat(parts)
     names = ["raw_id", "endpoint", "time_days", "event"]
     frame = frame.select(*names, *(c for c in frame.columns if c not in names))

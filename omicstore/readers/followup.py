@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from omicstore.readers.clinical import TextTable
     from omicstore.sources import FollowUp
 
-__all__ = ["DAYS", "event", "follow_up"]
+__all__ = ["DAYS", "endpoints", "event", "follow_up"]
 
 #: Days in a unit of time: the Julian year, and its twelfth.
 DAYS: dict[str, float] = {"days": 1.0, "months": 30.4375, "years": 365.25}
@@ -66,18 +66,33 @@ def follow_up(table: TextTable, said: Mapping[str, FollowUp]) -> dict[str, tuple
         If the table has no column that the study file names.
     """
     found: dict[str, tuple[pl.Expr, pl.Expr]] = {}
-    for endpoint, names in NAMES.items():
+    for endpoint in NAMES:
         if endpoint in said:
             columns = said[endpoint]
             table.layout.index(columns.time)
             table.layout.index(columns.event)
             found[endpoint] = (number(pl.col(columns.time)) * DAYS[columns.unit], event(pl.col(columns.event)))
-            continue
-        time, status = _time(table.frame.columns, names), _event(table.frame.columns, names)
+    for endpoint, (time, days, status) in endpoints(table.frame.columns).items():
+        if endpoint not in found:
+            found[endpoint] = (number(pl.col(time)) * days, event(pl.col(status)))
+    return {endpoint: found[endpoint] for endpoint in NAMES if endpoint in found}
+
+
+def endpoints(columns: list[str]) -> dict[str, tuple[str, float, str]]:
+    """Return the endpoints that names of columns tell: the column of time, the days in its unit, that of the event.
+
+    Examples
+    --------
+    >>> endpoints(["os_months", "os_status"])
+    {'OS': ('os_months', 30.4375, 'os_status')}
+    """
+    found: dict[str, tuple[str, float, str]] = {}
+    for endpoint, names in NAMES.items():
+        time, status = _time(columns, names), _event(columns, names)
         if endpoint == "OS" and status is None:
-            status = next((n for n in table.frame.columns if n.lower() == "vital_status"), None)
+            status = next((n for n in columns if n.lower() == "vital_status"), None)
         if time is not None and status is not None:
-            found[endpoint] = (number(pl.col(time[0])) * time[1], event(pl.col(status)))
+            found[endpoint] = (*time, status)
     return found
 
 

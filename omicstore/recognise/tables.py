@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from omicstore.readers.followup import endpoints
 from omicstore.recognise.ids import profile_ids
 from omicstore.recognise.measured import judge
 from omicstore.recognise.values import measure
@@ -26,6 +27,11 @@ _CLINICAL = re.compile(
     r"|tumou?r_?stage|survival\w*|os|pfs|dfs|dss|pfi|dfi|status|event|death|dead|censor\w*|followup|follow_?up|smok\w*"
     r"|treatment\w*|therapy|subtype\w*|sample_?type|bmi|recurrence|metastasis|is_female|days_to_\w+|ffpe"
     r"|is_ffpe|class)(?:$|[._ ])|^[TNM]$",
+    re.IGNORECASE,
+)
+#: Words of the columns that may be follow-up.
+_FOLLOWED = re.compile(
+    r"(?:^|[._ ])(?:time|event|surv\w*|death|dead|died|vital|status|follow\w*|censor\w*|os|pfs|dfs)(?:$|[._ (])",
     re.IGNORECASE,
 )
 #: Columns that name a patient or sample, the likeliest first.
@@ -83,6 +89,14 @@ def describe_table(found: Finding, columns: Columns) -> bool:
         found.keys["id"] = header[at]
     if at is None:
         found.unsure["id"] = f"the column that names the patients; the first one, {header[0]!r}, is taken"
+    repeated = len(found.ids) - len(set(found.ids))
+    if repeated:
+        found.notes.append("it has several rows of one patient: of what they say differently the first row counts")
+    if not endpoints(header) and any(_FOLLOWED.search(name) for name in header):
+        found.notes.append(
+            "no column's name is known as follow-up: where there is one, say outcomes:"
+            " {OS: {time: COLUMN, event: COLUMN, unit: months}} in the study file"
+        )
     if not barcodes and not words:
         found.unsure["format"] = "whether a row is a patient or sample: no column is one of a clinical table"
     elif not words:

@@ -99,3 +99,12 @@ def test_lines_that_end_with_a_carriage_return_alone_are_named(tmp_path: Path) -
     path.write_bytes("\r".join(_lines(",")).encode())
     with pytest.raises(SourceError, match="its lines end with CR alone"):
         sniff(path)
+
+
+def test_negative_times_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "patients.csv"
+    path.write_text("patient,os_days,os_status\nP001,-5,1\nP002,0,1\nP003,7,0\n")
+    outcome = read(Source(path, "clinical-table", None, "LAB"))[1]
+    assert outcome.frame is not None
+    assert outcome.frame.select("raw_id", "time_days").rows() == [("P002", 0.0), ("P003", 7.0)]
+    assert outcome.drops.counts == {"OS at a negative time": 1}
