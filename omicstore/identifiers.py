@@ -309,14 +309,21 @@ def strip_version(text: str) -> str:
     return text.split(".", 1)[0].split("_", 1)[0].upper()
 
 
+_IN_BRACKETS = re.compile(r"(?P<symbol>[^\s|]+) \((?P<entrez>\d+)\)")
+
+
 def split_symbol_entrez(text: str) -> tuple[str | None, str | None] | None:
-    """Split ``SYMBOL|ENTREZ``, where either may be ``?``; None where the text has no such form.
+    """Split ``SYMBOL|ENTREZ``, where either may be ``?``, or DepMap's ``SYMBOL (ENTREZ)``; None for any other text.
 
     Examples
     --------
     >>> split_symbol_entrez("SLC35E2|9906"), split_symbol_entrez("?|10431"), split_symbol_entrez("TP53")
     (('SLC35E2', '9906'), (None, '10431'), None)
+    >>> split_symbol_entrez("TP53 (7157)")
+    ('TP53', '7157')
     """
+    if match := _IN_BRACKETS.fullmatch(text):
+        return match["symbol"], match["entrez"]
     symbol, bar, entrez = text.partition("|")
     if not bar or not (entrez.isdigit() or entrez == "?"):
         return None

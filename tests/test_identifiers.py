@@ -136,6 +136,8 @@ def test_gene_ids() -> None:
     assert is_par_y("ENSG00000182378.12_PAR_Y")
     assert not is_ensembl_gene("ENSA")
     assert split_symbol_entrez("a|b") is None
+    assert split_symbol_entrez("AC1 (x)") is None
+    assert split_symbol_entrez("TP53 (7157)") == split_symbol_entrez("TP53|7157")
 
 
 @pytest.mark.parametrize("text", ["1-Sep", "01-Sep", "Sep-01", "sep-1", "2006-09-01", "1-Sep-06"])
