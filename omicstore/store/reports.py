@@ -50,15 +50,20 @@ def report_table(store: Store, ids: pl.DataFrame, redact: str | Sequence[str] = 
     ids
         cohort, sample_id, patient_id; a report is its patient's.
     redact
-        Tasks whose words are taken out of the text, besides what was taken out when the store was built; the column
-        redactions then tells what, by places in the text as it is stored.
+        Tasks whose words are taken out of the text, besides what was taken out when the store was built.
+
+    Returns
+    -------
+    polars.DataFrame
+        sample_id, patient_id, profile_id, text, source, ..., and redacted, the tasks whose words are not in the text.
+        What was taken out is not there, since it gives the label away: the record is in ``store.table("reports")``.
 
     Raises
     ------
     UnknownNameError
         If the store has no labels for a task that is none of the known ones.
     """
-    from omicstore.text.redaction import Vocabulary, to_record
+    from omicstore.text.redaction import Vocabulary, redacted_tasks
     from omicstore.text.redaction import redact as taken_out
 
     reports = store.table("reports")
@@ -66,15 +71,15 @@ def report_table(store: Store, ids: pl.DataFrame, redact: str | Sequence[str] = 
         return reports
     texts = reports.drop("sample_id", "embeddings", strict=False)
     found = ids.join(texts, on=["cohort", "patient_id"], how="inner", maintain_order="left_right").drop("cohort")
-    if not redact:
+    tasks = [redact] if isinstance(redact, str) else list(redact)
+    done = [", ".join(sorted({*redacted_tasks(record), *tasks})) or None for record in found["redactions"]]
+    found = found.drop("redactions").with_columns(redacted=pl.Series(done, dtype=pl.String))
+    if not tasks:
         return found
     labels = store.table("labels").drop_nulls("label").group_by("task").agg(pl.col("label").unique().sort())
-    tasks = [redact] if isinstance(redact, str) else list(redact)
     vocabulary = Vocabulary.of(tasks, labels=dict(labels.iter_rows()))
-    done = [taken_out(text, vocabulary) for text in found["text"]]
     return found.with_columns(
-        text=pl.Series([one.text for one in done], dtype=pl.String),
-        redactions=pl.Series([to_record(one, vocabulary) for one in done], dtype=pl.String),
+        text=pl.Series([taken_out(text, vocabulary).text for text in found["text"]], dtype=pl.String)
     )
 
 

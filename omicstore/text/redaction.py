@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from omicstore.text.vocabulary import Rule
 
 __all__ = ["TOKEN", "Redacted", "Redaction", "Vocabulary", "covers", "redact", "redacted_tasks", "restore", "to_record"]
+
+
+#: What may stand between two matches that are taken out as one.
+_GAP = re.compile(r"[^\w\n]{0,4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +98,9 @@ class Vocabulary:
 def redact(text: str, vocabulary: Vocabulary) -> Redacted:
     """Replace every match of a vocabulary by `TOKEN`.
 
-    Where matches overlap, the longest counts, then the first. Afterwards no rule matches the text: where taking one
-    match out makes another, that is taken out too.
+    Where matches overlap, the longest counts, then the first. Matches with nothing but blanks and marks between them
+    are taken out as one: "papillary, type 2" shall not be told from "clear cell" by the number of tokens. Afterwards no
+    rule matches the text: where taking one match out makes another, that is taken out too.
 
     Examples
     --------
@@ -105,7 +111,7 @@ def redact(text: str, vocabulary: Vocabulary) -> Redacted:
     spans: list[tuple[int, int, str]] = []
     now = text
     while found := _longest(now, vocabulary):
-        before, spans = spans, _merged(spans, found)
+        before, spans = spans, _neighbours(text, _merged(spans, found))
         if spans == before:  # a pattern that looks at what stands round it may find the token itself
             break
         now = _replaced(text, spans)
@@ -192,6 +198,18 @@ def _merged(spans: list[tuple[int, int, str]], found: list[tuple[int, int, str]]
         grown = [s for s in grown if s not in inside]
         grown.append((min([first, *(s[0] for s in inside)]), max([last, *(s[1] for s in inside)]), name))
     return sorted(grown)
+
+
+def _neighbours(text: str, spans: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """Put spans of one line together that have no letter and no number between them; their rules are named both."""
+    found: list[tuple[int, int, str]] = []
+    for start, end, name in spans:
+        if found and _GAP.fullmatch(text, found[-1][1], start):
+            first, _, names = found.pop()
+            found.append((first, end, " + ".join(dict.fromkeys([*names.split(" + "), *name.split(" + ")]))))
+        else:
+            found.append((start, end, name))
+    return found
 
 
 def _original(position: int, spans: list[tuple[int, int, str]], *, at_end: bool) -> int:

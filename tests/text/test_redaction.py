@@ -63,6 +63,38 @@ def test_other_words_stay(task: str, text: str) -> None:
     assert redact(text, Vocabulary.of([task])).text == text
 
 
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        ("kidney_subtype", "papilIae tubulopapillary apillary papillmy ofpapillary conventia chomophil oncocyllc CRCC"),
+        ("stage", "pT2A T2A PT4 pTla pT2b,NO,MX pT3aNxMx PT38 pNl StagingTNM dStage T2,N0,M0"),
+        ("grade", "High-gradeTUMOR ActivityGrade gradeProvide G3"),
+    ],
+)
+def test_words_as_scans_have_them(task: str, text: str) -> None:
+    left = redact(f"a {text.replace(' ', ' b ')} c", Vocabulary.of([task])).text
+    assert set(left.split()) - set("abc") - {"TUMOR"} == {TOKEN}
+
+
+@pytest.mark.parametrize(
+    ("task", "text"),
+    [
+        ("kidney_subtype", "capillary vessels, nuclear cells"),
+        ("stage", "NO tumor in T12; pancreas, 1.2 cm, PTH, CD10, PNET, pTumor"),
+        ("grade", "squamous differentiation, a retrograde approach"),
+    ],
+)
+def test_words_that_look_alike_stay(task: str, text: str) -> None:
+    assert redact(text, Vocabulary.of([task])).text == text
+
+
+def test_the_number_of_tokens_does_not_tell_the_label() -> None:
+    vocabulary = Vocabulary.of(["kidney_subtype"])
+    found = redact("RCC, papillary, type 2, of 4 cm", vocabulary)
+    assert found.text == redact("RCC, clear cell, of 4 cm", vocabulary).text == f"RCC, {TOKEN}, of 4 cm"
+    assert restore(found) == "RCC, papillary, type 2, of 4 cm"
+
+
 def test_the_longest_match_counts() -> None:
     found = redact("basal-like type", Vocabulary.of(["pam50"], words=["basal"]))
     assert [(r.what, r.rule) for r in found.redactions] == [("basal-like", "basal like*")]
@@ -71,16 +103,16 @@ def test_the_longest_match_counts() -> None:
 def test_labels_bring_their_task() -> None:
     rules = {rule.name for rule in label_rules(["CCRCC", "PRCC"])}
     assert {"CCRCC", "PRCC", "papillar*", "clear cell*", "chromophob*"} <= rules
-    assert {"Stage IIA", "staging"} <= {rule.name for rule in label_rules(["Stage IIA"])}
+    assert {"Stage IIA", "*staging*"} <= {rule.name for rule in label_rules(["Stage IIA"])}
     assert label_rules(["0", "1"]) == []  # numbers would be found in every report
 
 
 def test_the_record_says_what_and_for_which_task() -> None:
     vocabulary = Vocabulary.of(["subtype"], labels={"subtype": ["KIRC"]})
-    text = to_record(redact("a clear cell, clear cell tumor", vocabulary), vocabulary)
+    text = to_record(redact("a clear cell and clear cell tumor", vocabulary), vocabulary)
     assert json.loads(text) == {
         "counts": {"clear cell*": 2},
-        "spans": [[2, 12, "clear cell", "clear cell*"], [14, 24, "clear cell", "clear cell*"]],
+        "spans": [[2, 12, "clear cell", "clear cell*"], [17, 27, "clear cell", "clear cell*"]],
         "tasks": ["subtype"],
     }
     assert redacted_tasks(text) == {"subtype"}

@@ -52,7 +52,10 @@ def test_reports_from_the_file_to_a_query(tmp_path: Path, monkeypatch: pytest.Mo
         ]
         raw = [hashlib.sha256(text.encode()).hexdigest() for text in TEXTS.values()]
         assert reports["raw_hash"].to_list() == raw
-        assert json.loads(reports["redactions"][0])["counts"] == {"clear cell*": 1}
+        assert reports["redacted"].to_list() == ["kidney_subtype"] * 2
+        assert "clear" not in reports.write_csv().lower()  # what was taken out does not travel with the text
+        record = store.table("reports")["redactions"][0]
+        assert json.loads(record)["counts"] == {"clear cell*": 1}
         sentences = cohort.sentences()
         assert sentences["text"].to_list()[:2] == ["A [REDACTED] tumor of 5 cm.", "Stage III."]
         assert np.array_equal(sentences["features"].to_numpy(), _Hashes()(sentences["text"].to_list()))
@@ -60,6 +63,7 @@ def test_reports_from_the_file_to_a_query(tmp_path: Path, monkeypatch: pytest.Mo
         again = cohort.reports(redact=["survival", "stage"])
         assert again["text"][1].endswith("[REDACTED] in [REDACTED].")
         assert "Stage" not in again["text"][0]
+        assert again["redacted"][0] == "kidney_subtype, stage, survival"
         (row,) = store.table("provenance").select("encoder", "redacted").to_dicts()
         assert json.loads(row["redacted"]) == ["kidney_subtype"]
         assert json.loads(row["encoder"])["seen"] == []
@@ -83,7 +87,7 @@ def test_without_an_encoder_there_are_no_vectors(tmp_path: Path) -> None:
     build_study(root, str)
     with omicstore.open(root / "data" / "store") as store:
         cohort = store.query(modalities="report")
-        assert cohort.to_polars("report")["redactions"].to_list() == [None, None]
+        assert cohort.to_polars("report")["redacted"].to_list() == [None, None]
         with pytest.raises(UsageError, match="the reports of this store have no vectors"):
             cohort.sentences()
 
