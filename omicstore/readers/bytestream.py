@@ -164,6 +164,13 @@ def _unzip(path: Path, advance: Advance) -> Iterator[bytes]:
                     yield piece
                     advance(file.tell() - at)
                     at = file.tell()
+    except (RuntimeError, NotImplementedError) as error:  # what zipfile raises for a password, or a rare method
+        found = (
+            "the zip file asks for a password"
+            if "password" in str(error)
+            else f"the zip file cannot be unpacked ({error})"
+        )
+        raise SourceError(path, found, expected="a zip or gzip file without one", run="unpack it first") from None
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         found = f"the zip file is truncated or damaged ({error})"
         raise SourceError(path, found, expected="a whole zip file", run=AGAIN) from None

@@ -299,10 +299,11 @@ def wrong_width(layout: Layout, line: int, cells: int) -> SourceError:
 
 def _head(path: Path) -> tuple[bytes, bool]:
     """Return the header and the text after it, up to `PEEK` bytes, and whether that is all."""
-    held, whole = b"", True
+    held, whole, end = bytearray(), True, 0
     for piece in pieces(path):
+        seen = len(held)
         held += piece
-        end = held.find(b"\n") + 1
+        end = end or held.find(b"\n", seen) + 1
         if end and len(held) - end > PEEK:
             cut = held.find(b"\n", held.find(b"\n", end) + 1) + 1  # two rows at least, however long they are
             if not cut and len(held) < PEEK_ROWS:
@@ -313,7 +314,7 @@ def _head(path: Path) -> tuple[bytes, bool]:
         raise SourceError(path, "this is a binary file", expected="delimited text", run="name another format or file")
     if not held.strip():
         raise SourceError(path, "the file is empty", expected="a header and rows", run=AGAIN)
-    return held, whole
+    return bytes(held), whole
 
 
 def _delimiter(path: Path, first: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -92,14 +93,15 @@ def _rows_plan(
 ) -> Plan:
     """Tell sample columns from columns about the features, which come first."""
     header = layout.header
+    dropped = matches([header[i] for i in others], source.drop)
     sure = [i for i in others if is_profile(header[i])]
     if sure:
         samples = set(sure)
         numbers = [i for i in others if i in samples or (i > sure[0] and i not in text and header[i])]
     else:
-        last = max(text, default=-1)
-        numbers = [i for i in others if i > last and header[i]]
-    dropped = matches([header[i] for i in others], source.drop)
+        last = max((i for i in text if header[i] not in dropped), default=-1)
+        numbers = [i for i in others if i > last and i not in text and header[i]]
+        _refuse_between(layout, [i for i in others if i < last and i not in text and header[i]], last, numbers)
     numbers = [i for i in numbers if header[i] not in dropped or is_profile(header[i])]
     if not numbers:
         raise SourceError(source.path, "no column is a sample: 0 samples", expected="sample ids in the header")
@@ -107,6 +109,21 @@ def _rows_plan(
     info = [i for i in others if i not in taken and header[i] not in dropped]
     ignored = [i for i in range(len(header)) if i != at and i not in taken and i not in info]
     return Plan(in_rows=True, id=at, numbers=numbers, info=info, ignored=ignored)
+
+
+def _refuse_between(layout: Layout, before: list[int], text: int, behind: list[int]) -> None:
+    """Refuse a column of text among samples: those before it would be taken for columns about the features."""
+    forms = {re.sub(r"\d+", "#", layout.header[i]) for i in behind}
+    for i in before:
+        form = re.sub(r"\d+", "#", layout.header[i])
+        if form in forms and "#" in form:
+            name = layout.header[text]
+            raise SourceError(
+                layout.path,
+                f"the column {name!r} holds text, and samples stand on both sides of it, such as {layout.header[i]!r}",
+                expected="columns about the features before all samples",
+                run=f"leave it out with drop: [{name!r}] in the study file, or add missing: if its words mean that",
+            )
 
 
 def selected(source: Source, names: Sequence[str], drops: Drops, *, what: str) -> list[bool]:

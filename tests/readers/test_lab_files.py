@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from omicstore.readers.table import RawTable
 
+LAB = Sampling(origin="id", cohort="LAB", sample_type="primary")
 IDS = ["P001", "P002", "P003"]
 GENES = ["TP53", "EGFR", "KRAS", "MYC"]
 VALUES = np.arange(12, dtype=np.float32).reshape(3, 4) + 0.25
@@ -29,7 +31,7 @@ def _lines(delimiter: str, mark: str = ".") -> list[str]:
 
 def _matrix(path: Path) -> RawTable:
     source = Source(path, "matrix", "rna", "LAB", "tpm", orientation="features_in_rows")
-    return read(source, Sampling(origin="id", cohort="LAB", sample_type="primary"))[0]
+    return read(source, LAB)[0]
 
 
 def _is_whole(raw: RawTable) -> None:
@@ -108,3 +110,33 @@ def test_negative_times_are_left_out_and_counted(tmp_path: Path) -> None:
     assert outcome.frame is not None
     assert outcome.frame.select("raw_id", "time_days").rows() == [("P002", 0.0), ("P003", 7.0)]
     assert outcome.drops.counts == {"OS at a negative time": 1}
+
+
+def test_a_column_of_text_among_samples_hides_none_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "expression.csv"
+    header, *rows = [line.split(",") for line in _lines(",")]
+    cells = [[*header[:2], "note", *header[2:]], *([*row[:2], "fine", *row[2:]] for row in rows)]
+    path.write_text("\n".join(",".join(row) for row in cells))
+    with pytest.raises(SourceError, match="'note' holds text, and samples stand on both sides of it, such as 'P001'"):
+        _matrix(path)
+    source = Source(path, "matrix", "rna", "LAB", "tpm", orientation="features_in_rows", drop=("note",))
+    _is_whole(read(source, LAB)[0])
+
+
+def test_digits_of_other_scripts_are_no_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "expression.csv"
+    path.write_text("\n".join(_lines(",")).replace("7.25", "\u0667"))
+    with pytest.raises(SourceError, match="line 5, column 'P002': '\u0667' is no number"):
+        _matrix(path)
+
+
+def test_a_zip_file_with_a_password_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "expression.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("expression.csv", "\n".join(_lines(",")))
+    data = bytearray(path.read_bytes())
+    for at in (6, data.index(b"PK\x01\x02") + 8):
+        data[at] |= 1  # the bit that says encrypted, in the member's header and in the directory
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match="the zip file asks for a password"):
+        sniff(path)
