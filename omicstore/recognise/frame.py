@@ -111,6 +111,8 @@ def _file(head: Head, sites: Mapping[str, str]) -> Finding:
 def _unknown(head: Head) -> str:
     if head.layout is not None:
         return "a table in which no column or row names samples"
+    if not head.start:
+        return "an empty file"
     if not head.text:
         return "a binary file of no known format"
     try:

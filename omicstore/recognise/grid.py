@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from omicstore.readers.cells import MISSING, is_number
+from omicstore.readers.cells import MISSING, is_finite, is_number
 from omicstore.recognise.ids import feature_ids, profile_ids, same_form
 
 if TYPE_CHECKING:
@@ -210,6 +210,6 @@ def _values(columns: Columns, measured: list[int]) -> NDArray[np.float64]:
     out = np.full((len(columns.layout.rows), len(measured)), np.nan)
     for r, row in enumerate(columns.layout.rows):
         for c, i in enumerate(measured):
-            if i < len(row) and is_number(row[i]):
+            if i < len(row) and is_finite(row[i]):
                 out[r, c] = float(row[i])
     return out

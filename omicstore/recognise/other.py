@@ -45,12 +45,12 @@ def not_a_source(head: Head) -> str | None:
     folder = next((f for f in list(head.path.parents)[:2] if (f / "meta_study.txt").is_file()), None)
     if folder is not None:
         return f"a file of the cBioPortal study {folder}: name that folder"
+    name = head.path.name.lower()
     for magic, kind in _PICTURES.items():
         if head.start.startswith(magic):
             if kind == "PDF":
                 return "a PDF document"
             return f"a picture ({kind}); a folder of tiles, or features of patches, is a source"
-    name = head.path.name.lower()
     for pattern, what in _DOCUMENTS.items():
         if re.search(pattern, name):
             if what == "settings" and re.search(r"^study:", head.text, re.MULTILINE):
@@ -70,7 +70,7 @@ def not_a_source(head: Head) -> str | None:
 def not_a_table_of_samples(head: Head, columns: Columns | None) -> str | None:
     """Return what a table or text is that has no row or column per sample, or None."""
     if columns is None:
-        return _text(head)
+        return _archive(head) or _text(head)
     header = [name.strip() for name in columns.layout.header]
     low = {name.lower() for name in header}
     return (
@@ -86,13 +86,26 @@ def not_a_table_of_samples(head: Head, columns: Columns | None) -> str | None:
     )
 
 
+def _archive(head: Head) -> str | None:
+    name = head.path.name.lower()
+    if name.endswith((".xlsx", ".xlsm", ".xls", ".ods")) and head.start.startswith(
+        (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+    ):
+        return "a spreadsheet: save the sheet as CSV"
+    if head.start[257:262] == b"ustar":
+        return "an archive (tar): unpack it, and name the folder or its files"
+    if name.endswith(".zip") and head.start.startswith(b"PK\x03\x04"):
+        return "a zip file of several files: unpack it, and name the folder or its files"
+    return None
+
+
 def _text(head: Head) -> str | None:
     lines = [line for line in head.lines if line.strip()]
     if not lines:
         return None
     if re.match(r"(?:cancer_study_identifier|stable_id|type_of_cancer|genetic_alteration_type):", lines[0]):
         return "a meta file, case list or gene panel of cBioPortal: name the study's folder"
-    if len(lines) > 1 and share(lines, lambda line: len(line.split()) == 1 and line.strip() == line) == 1:
+    if len(lines) > 1 and share(lines, lambda line: re.fullmatch(r"[^\s,;]+", line)) == 1:
         kind = feature_ids(lines)[0]
         return f"a list of {kind} ids" if kind else "a list of names"
     if len(lines) == 1 and "\t" in lines[0]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import tempfile
 from pathlib import Path
 
@@ -184,3 +185,19 @@ def test_values_that_do_not_fit_the_name_are_unsure(tmp_path: Path) -> None:
     amounts = _expression(rng, shape)
     assert _of_genes(tmp_path, "log10_tpm.csv", np.log10(amounts + 1)).unit == "log10(tpm+1)"
     assert _of_genes(tmp_path, "tpm_log1p.csv", np.log1p(amounts)).unit == "ln(tpm+1)"
+
+
+def test_what_is_no_table_is_named_with_what_to_do(tmp_path: Path) -> None:
+    def told(name: str, content: bytes) -> str:
+        (tmp_path / name).write_bytes(content)
+        found = recognise(tmp_path / name)
+        assert found is not None
+        return found.reason
+
+    assert told("a.xlsx", b"PK\x03\x04" + bytes(99)) == "a spreadsheet: save the sheet as CSV"
+    assert told("a.xls", b"\xd0\xcf\x11\xe0" + bytes(99)) == "a spreadsheet: save the sheet as CSV"
+    archive = gzip.compress(bytes(257) + b"ustar" + bytes(250))
+    assert told("a.tsv.gz", archive).startswith("an archive (tar): unpack it")
+    assert told("b.tsv.gz", gzip.compress(b"")) == "an empty file"
+    title = "Our cohort\n" + "\n".join(["gene,P1,P2,P3", "TP53,1,2,3", "EGFR,1,2,3"])
+    assert told("a.csv", title.encode()).startswith("line 1: 'Our cohort' is no header")
