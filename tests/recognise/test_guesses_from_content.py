@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tempfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -194,10 +195,15 @@ def test_what_is_no_table_is_named_with_what_to_do(tmp_path: Path) -> None:
         assert found is not None
         return found.reason
 
-    assert told("a.xlsx", b"PK\x03\x04" + bytes(99)) == "a spreadsheet: save the sheet as CSV"
+    with zipfile.ZipFile(tmp_path / "b.xlsx", "w") as book:
+        book.writestr("[Content_Types].xml", "")
+        book.writestr("xl/workbook.xml", "")
+    several = (tmp_path / "b.xlsx").read_bytes()
+    assert told("a.xlsx", several) == "a spreadsheet: save the sheet as CSV"
+    assert told("a.zip", several).startswith("a zip file of several files: unpack it")
     assert told("a.xls", b"\xd0\xcf\x11\xe0" + bytes(99)) == "a spreadsheet: save the sheet as CSV"
     archive = gzip.compress(bytes(257) + b"ustar" + bytes(250))
     assert told("a.tsv.gz", archive).startswith("an archive (tar): unpack it")
     assert told("b.tsv.gz", gzip.compress(b"")) == "an empty file"
     title = "Our cohort\n" + "\n".join(["gene,P1,P2,P3", "TP53,1,2,3", "EGFR,1,2,3"])
-    assert told("a.csv", title.encode()).startswith("line 1: 'Our cohort' is no header")
+    assert told("a.csv", title.encode()).startswith("'Our cohort' is no header")
