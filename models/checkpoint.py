@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
-from models.files import hash_file, hash_ids, write_json
+from models.files import hash_ids, write_json
 from models.registry import get_model
 from models.transforms.state import load_state
 from omicstore.errors import LeakageError, OmicstoreError
-from omicstore.store.layout import canonical_json
+from omicstore.files import canonical_json, sha256_of
 from omicstore.store.splitfile import body_hash
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def save_checkpoint(
     save_file({name: w.contiguous() for name, w in sorted(weights.items())}, path, metadata=seal)
     described = {
         "path": state_path.relative_to(folder).as_posix(),
-        "sha256": hash_file(state_path),
+        "sha256": sha256_of(state_path),
         "transform": state.transform,
         "part": state.part,
         "fitted_on_row_hash": state.fitted_on_row_hash,
@@ -96,7 +96,7 @@ def save_checkpoint(
         "config": asdict(config),
         "axes": axes,
         "states": [described],
-        "weights": {"path": path.name, "sha256": hash_file(path)},
+        "weights": {"path": path.name, "sha256": sha256_of(path)},
         "environment": environment(),
     }
     write_json(folder / "sidecar.json", body | {_SEAL: body_hash(body)})
@@ -157,10 +157,10 @@ def load_checkpoint(folder: Path) -> Checkpoint:
 
     sidecar = read_sidecar(folder)
     weights = folder / sidecar["weights"]["path"]
-    if hash_file(weights) != sidecar["weights"]["sha256"]:
+    if sha256_of(weights) != sidecar["weights"]["sha256"]:
         raise OmicstoreError(f"{weights} is not the file that its sidecar describes", run="omicstore train")
     entry = sidecar["states"][0]
-    if hash_file(folder / entry["path"]) != entry["sha256"]:
+    if sha256_of(folder / entry["path"]) != entry["sha256"]:
         raise LeakageError(
             f"{folder / entry['path']} is not the state that the sidecar describes", run="omicstore train"
         )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from omicstore.store.layout import canonical_json
+from omicstore.files import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,19 +15,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["hash_array", "hash_file", "hash_ids", "write_json"]
+__all__ = ["hash_array", "hash_ids", "write_json"]
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as canonical JSON, making the folder where needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(canonical_json(value))
-
-
-def hash_file(path: Path) -> str:
-    """Return the sha256 of a file's bytes, hexadecimal."""
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def hash_ids(ids: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ HOUSE = Path(__file__).parents[1] / "omicstore"
 
 #: From left to right; ``omicstore`` is the front door, `omicstore/__init__.py`.
 ROOMS = (
-    "errors", "extras", "paths", "identifiers", "units", "modalities", "formats", "progress", "diskmatrix", "sources",
+    "errors", "extras", "paths", "files", "identifiers", "units", "modalities", "formats", "progress", "diskmatrix", "sources",
     "schema", "slides", "text", "readers", "harmonize", "store", "omicstore", "export", "build", "splits", "simulate",
     "fetch", "recognise", "explain", "study", "cli",
 )  # fmt: skip

@@ -6,9 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omicstore.build.files import write_if_changed
 from omicstore.errors import MissingExtraError
-from omicstore.store.layout import canonical_json
+from omicstore.files import canonical_json, write_if_changed
 from validation.checks import CHECKS, TOPICS
 from validation.results import describe, rounded, summarise
 from validation.sites import find_sites

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.files import hash_array, hash_file, hash_ids, write_json
+from models.files import hash_array, hash_ids, write_json
 from models.transforms.pipeline import FittedPipeline, fit_pipeline, steps_for
 from omicstore.errors import LeakageError, UnknownNameError
+from omicstore.files import sha256_of
 from omicstore.store.splitfile import row_hash
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ FORMAT = "omicstore.state/1"
 def code_hash() -> str:
     """Return one sha256 over the source of the code that fits and applies transforms."""
     here = Path(__file__).parent
-    return hash_ids(hash_file(here / name) for name in ("pipeline.py", "steps.py"))
+    return hash_ids(sha256_of(here / name) for name in ("pipeline.py", "steps.py"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ class TransformState:
             for key, array in sorted(params.items())
         }
         save_file(arrays, path.with_suffix(".safetensors"))
-        write_json(path, self.describe() | {"arrays_sha256": hash_file(path.with_suffix(".safetensors"))})
+        write_json(path, self.describe() | {"arrays_sha256": sha256_of(path.with_suffix(".safetensors"))})
         return path
 
 
@@ -213,7 +214,7 @@ def load_state(path: Path) -> TransformState:
 
     body = json.loads(path.read_text(encoding="utf-8"))
     beside = path.with_suffix(".safetensors")
-    if hash_file(beside) != body["arrays_sha256"]:
+    if sha256_of(beside) != body["arrays_sha256"]:
         raise LeakageError(
             f"{beside} is not the file that {path.name} was written with",
             expected=f"sha256 {body['arrays_sha256']}",

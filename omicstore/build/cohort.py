@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from omicstore.build.files import FileHashes, write_if_changed
+from omicstore.build.files import FileHashes
 from omicstore.build.plan import Planned, load_plan
 from omicstore.build.provenance import Ledger
+from omicstore.files import canonical_json, write_if_changed
 from omicstore.harmonize import tables
 from omicstore.harmonize.assay import Assay, Matrix, combine, to_assays
 from omicstore.harmonize.fixation import Fixation
@@ -19,7 +20,6 @@ from omicstore.modalities import MODALITIES
 from omicstore.progress import task
 from omicstore.readers import expand, iter_patches, read
 from omicstore.slides.cache import FeatureCache
-from omicstore.store.layout import canonical_json
 from omicstore.text.embedding import SCHEMA, embed
 
 if TYPE_CHECKING:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from typing import TYPE_CHECKING
 
 from omicstore.errors import StudyError
+from omicstore.files import write_if_changed
 from omicstore.progress import task
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FileHashes", "write_if_changed"]
+__all__ = ["FileHashes"]
 
 _BLOCK = 1 << 20
 
@@ -79,22 +79,4 @@ class FileHashes:
     def save(self) -> None:
         """Write the memory, if it changed."""
         if self._dirty:
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
             write_if_changed(self._memory, json.dumps(self._known, sort_keys=True).encode())
-
-
-def write_if_changed(path: Path, content: bytes) -> bool:
-    """Write `content` to `path` in one step, unless it is there already; return whether it was written."""
-    if path.is_file() and path.read_bytes() == content:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with beside.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return True

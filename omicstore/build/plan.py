@@ -12,8 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omicstore.build.files import FileHashes, write_if_changed
+from omicstore.build.files import FileHashes
 from omicstore.errors import StudyError, UnknownNameError
+from omicstore.files import canonical_json, write_if_changed
 from omicstore.paths import below, relative
 from omicstore.sources import FollowUp, Reference, Sampling, Source, Study, load_study
 
@@ -63,8 +64,7 @@ def plan(root: Path) -> dict[str, bool]:
     changed = {}
     for cohort in study.cohorts:
         body = _body(study, cohort, root, hashes.describe)
-        content = json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n"
-        changed[cohort] = write_if_changed(root / "plan" / f"{cohort}.json", content)
+        changed[cohort] = write_if_changed(root / "plan" / f"{cohort}.json", canonical_json(body))
     for stale in (root / "plan").glob("*.json"):
         if stale.stem not in study.cohorts:
             stale.unlink()

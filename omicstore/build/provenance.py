@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from omicstore.files import canonical_cell
 from omicstore.paths import relative
 from omicstore.schema import PROVENANCE
 from omicstore.slides.exposure import NO_ENCODER, exposure
@@ -76,7 +77,7 @@ class Ledger:
         """Add warnings to the rows of a source that concern a modality."""
         for row in self._rows:
             if row["source_id"] == source_id and row["modality"] == modality and sentences:
-                row["warnings"] = _canonical([*json.loads(row["warnings"] or "[]"), *sentences])
+                row["warnings"] = canonical_cell([*json.loads(row["warnings"] or "[]"), *sentences])
 
     def frame(self) -> pl.DataFrame:
         """Return the rows, in the columns of the provenance table."""
@@ -110,7 +111,7 @@ class Ledger:
 
 def _redacted(source: Source) -> str | None:
     """Return the tasks that a source of reports is redacted for, as JSON; None if nothing was asked for."""
-    return _canonical(sorted(set(source.redact))) if source.redact or source.redact_words else None
+    return canonical_cell(sorted(set(source.redact))) if source.redact or source.redact_words else None
 
 
 def _joined(first: Drops, second: Drops) -> Drops:
@@ -124,11 +125,7 @@ def _joined(first: Drops, second: Drops) -> Drops:
 
 def _notes(drops: Drops, warnings: list[str]) -> dict[str, str | None]:
     return {
-        "drops": _canonical(dict(drops.counts)) if drops.counts else None,
-        "examples": _canonical(drops.examples) if drops.examples else None,
-        "warnings": _canonical(warnings) if warnings else None,
+        "drops": canonical_cell(dict(drops.counts)) if drops.counts else None,
+        "examples": canonical_cell(drops.examples) if drops.examples else None,
+        "warnings": canonical_cell(warnings) if warnings else None,
     }
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

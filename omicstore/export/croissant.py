@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from omicstore.export.citations import CITATIONS
-from omicstore.export.folder import sha256_of
-from omicstore.export.terms import SIMULATED, in_json, licences, provenance_of
+from omicstore.export.terms import SIMULATED, licences, provenance_of
+from omicstore.files import canonical_json, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +85,7 @@ def write_croissant(cohort: Cohort, folder: Path, terms: list[Terms]) -> None:
         "distribution": [_file(folder, name) for name in files],
         "recordSet": _record_sets(cohort, files),
     }
-    (folder / CROISSANT).write_text(in_json(body), encoding="utf-8")
+    (folder / CROISSANT).write_bytes(canonical_json(body))
 
 
 def _file(folder: Path, name: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import os
 import re
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import ExportError
+from omicstore.files import canonical_json, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from omicstore.store.cohort import Cohort
 
-__all__ = ["FORMAT", "MANIFEST", "check_target", "new_folder", "sha256_of", "sweep", "write_manifest"]
+__all__ = ["FORMAT", "MANIFEST", "check_target", "new_folder", "sweep", "write_manifest"]
 
 FORMAT = "omicstore.export/1"
 MANIFEST = "manifest.json"
@@ -135,8 +135,7 @@ def write_manifest(cohort: Cohort, name: str, folder: Path, left_out: list[str])
             for path in files
         },
     }
-    text = json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    (folder / MANIFEST).write_bytes(canonical_json(body))
 
 
 def _is_export(folder: Path) -> bool:
@@ -145,12 +144,3 @@ def _is_export(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(body, dict) and body.get("format") == FORMAT
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 (hex) of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from omicstore.store.cohort import Cohort
     from omicstore.store.reader import Store
 
-__all__ = ["NO_LICENCE", "SIMULATED", "Terms", "in_json", "licences", "provenance_of", "terms_of", "write_terms"]
+__all__ = ["NO_LICENCE", "SIMULATED", "Terms", "licences", "provenance_of", "terms_of", "write_terms"]
 
 SIMULATED = "Simulated data: no person stands behind it, and no result from it says anything of cancer."
 NO_LICENCE = "none stated"
@@ -177,8 +176,3 @@ def licences(store: Store, terms: list[Terms]) -> list[str]:
     if silent:
         stated.append(f"{silent} of {len(terms)} sources state no licence here: see CITATION.md and their publishers")
     return stated
-
-
-def in_json(value: Any) -> str:
-    """Return JSON as a person reads it, the same for the same value."""
-    return json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from omicstore.errors import FetchError, LockedError
+from omicstore.files import write_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,10 +83,8 @@ class Record:
 
     def tidy(self) -> None:
         """Write the record again, sorted and without what is out of date."""
-        path = self.folder / NAME
-        new = path.with_name(NAME + ".new")
-        new.write_text("".join(_line(*key, entry) for key, entry in sorted(self._known.items())), encoding="utf-8")
-        new.replace(path)
+        lines = "".join(_line(*key, entry) for key, entry in sorted(self._known.items()))
+        write_bytes(self.folder / NAME, lines.encode())
 
     @classmethod
     @contextmanager

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from omicstore.files import write_bytes
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -98,9 +100,7 @@ def write(folder: Path, record: Record) -> tuple[str, bool]:
         ours = (record.get("study", NAME) or {}).get("sha256")
         if now != text and _hash(now) != ours:
             return text, False
-    new = path.with_name(NAME + ".new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
+    write_bytes(path, text.encode())
     record.add("study", NAME, {"sha256": _hash(text)})
     record.tidy()
     return text, True

@@ -5,12 +5,12 @@ Precedence among sources is tcga-cdr first, then the order of the study file.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
+from omicstore.files import canonical_cell
 from omicstore.harmonize.people import Members, Note, Raws, by_precedence, source_name
 from omicstore.harmonize.samples import SampleMap
 from omicstore.harmonize.texts import make_patches, make_reports, redact_reports
@@ -137,7 +137,7 @@ def _patients(
             "dataset": study.dataset,
             "site": where[patient][0],
             "tissue": where[patient][1] or found[patient].get("tissue"),
-            "extra": _canonical(extra[patient]) if extra[patient] else None,
+            "extra": canonical_cell(extra[patient]) if extra[patient] else None,
         }
         for patient in sorted(members.patients)
     ]
@@ -264,7 +264,3 @@ def _derived_from(column: str) -> str | None:
     if any(word in folded for word in hints["mirna"]):
         return "mirna"
     return next((modality for modality, words in hints.items() if any(word in folded for word in words)), None)
-
-
-def _canonical(value: dict[str, Any]) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=str)

@@ -10,7 +10,6 @@ sample that no file speaks of: its mutations are unknown, which is not the same 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import SourceError
+from omicstore.files import canonical_cell
 from omicstore.progress import task
 from omicstore.readers.bytestream import pieces, read_bytes
 from omicstore.readers.matrix import selected
@@ -275,7 +275,7 @@ def _consequences(frame: pl.DataFrame, genes: list[str]) -> pl.DataFrame:
     for gene, consequence, n in frame.group_by("gene", "consequence").len().iter_rows():
         if gene in counts and consequence:
             counts[gene][consequence] = n
-    told = [json.dumps(c, sort_keys=True, separators=(",", ":")) for c in counts.values()]
+    told = [canonical_cell(c) for c in counts.values()]
     return pl.DataFrame({"raw_feature": genes, "consequences": told})
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+
+from omicstore.files import staged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,7 +42,7 @@ class FeatureCache:
         facts
             What the patches depend on, as JSON can hold it.
         make
-            Called where nothing is kept, or what is kept is damaged.
+            Called where nothing is kept, or what is kept is damaged; yields one frame or more.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -59,16 +61,9 @@ class FeatureCache:
     def _write(self, path: Path, frames: Iterable[pl.DataFrame]) -> None:
         import pyarrow.parquet as pq
 
-        self.folder.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        writer = None
-        try:
-            for frame in frames:
-                table = frame.to_arrow()
-                writer = writer or pq.ParquetWriter(beside, table.schema, compression="lz4")
-                writer.write_table(table)
-            if writer is not None:
-                writer.close()
-                beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        with staged(path) as beside:
+            tables = (frame.to_arrow() for frame in frames)
+            first = next(tables)
+            with pq.ParquetWriter(beside, first.schema, compression="lz4") as writer:
+                for table in chain([first], tables):
+                    writer.write_table(table)

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from omicstore.files import canonical_cell
 from omicstore.identifiers import cohorts_agree
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Exposure:
             "source": self.source,
             "weights": self.weights,
         }
-        return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        return canonical_cell(body)
 
     @classmethod
     def of_json(cls, text: str) -> Exposure:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from omicstore.build.files import write_if_changed
 from omicstore.errors import SplitError, UnknownNameError
+from omicstore.files import canonical_json, write_if_changed
 from omicstore.splits.assign import ASSIGNMENTS
 from omicstore.splits.identity import EDGES
-from omicstore.store.layout import canonical_json
 from omicstore.store.splitfile import PARTS, body_hash
 
 if TYPE_CHECKING:

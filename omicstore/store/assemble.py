@@ -6,10 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import StoreError
+from omicstore.files import TEMPORARY, canonical_json, write_bytes
 from omicstore.schema import FORMAT, TABLES
 from omicstore.store import layout
 from omicstore.store.catalog import join_tables, samples_table
-from omicstore.store.files import tell_full_disk, write_bytes, write_table
+from omicstore.store.files import tell_full_disk, write_table
 from omicstore.store.filesystem import LocalRoot
 from omicstore.store.hashing import column_hash, node_hash, table_hash
 from omicstore.store.index import write_index
@@ -56,7 +57,7 @@ def assemble(root: Path, cohorts: Sequence[str], *, dataset: str, simulated: boo
     locks = [layout.STORE_JSON, *map(layout.cohort_folder, cohorts)]
     with tell_full_disk(root), write_locks(root, locks):
         sweep(root, [layout.CATALOG, layout.INDEX])
-        for cut_off in root.glob(f"{layout.TEMPORARY}*"):  # a commit that did not come to its end
+        for cut_off in root.glob(f"{TEMPORARY}*"):  # a commit that did not come to its end
             cut_off.unlink()
         parts = {cohort: _written(root, cohort) for cohort in cohorts}
         place = LocalRoot(root)
@@ -85,7 +86,7 @@ def assemble(root: Path, cohorts: Sequence[str], *, dataset: str, simulated: boo
         body["samples"] = _write(root, body, layout.samples_file(digest), samples, digest)
         for modality in sorted({m for matrices in body["matrices"].values() for m in matrices}):
             write_index(place, body, modality)
-        write_bytes(root / layout.STORE_JSON, layout.canonical_json(body))
+        write_bytes(root / layout.STORE_JSON, canonical_json(body))
         return str(body["release"])
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import StoreError
-from omicstore.store.layout import canonical_json
+from omicstore.files import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

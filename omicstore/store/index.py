@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from omicstore.files import staged
 from omicstore.progress import task
 from omicstore.schema import FEATURES
 from omicstore.store import layout
 from omicstore.store.axes import axis_positions
-from omicstore.store.files import staged, write_table
+from omicstore.store.files import write_table
 from omicstore.store.hashing import node_hash, table_hash
 from omicstore.store.matrixfile import MatrixFile, MatrixWriter
 

@@ -1,9 +1,6 @@
-"""Where things lie in a store, and how its JSON is written."""
+"""Where things lie in a store."""
 
 from __future__ import annotations
-
-import json
-from typing import Any
 
 __all__ = [
     "CATALOG",
@@ -11,8 +8,6 @@ __all__ = [
     "LEASES",
     "LOCKS",
     "STORE_JSON",
-    "TEMPORARY",
-    "canonical_json",
     "cohort_folder",
     "cohort_json",
     "cohort_table",
@@ -32,21 +27,8 @@ INDEX = "index"
 #: Neither locks nor leases belong to a release; both are empty when nobody reads or writes.
 LOCKS = ".locks"
 LEASES = ".leases"
-#: What a writer has not finished yet starts with this.
-TEMPORARY = ".tmp-"
 
 _DIGITS = 16
-
-
-def canonical_json(body: Any) -> bytes:
-    r"""Return `body` as UTF-8 JSON with sorted keys and one line feed at the end; NaN is refused.
-
-    Examples
-    --------
-    >>> canonical_json({"b": 1, "a": [None, 0.5]})
-    b'{\n "a": [\n  null,\n  0.5\n ],\n "b": 1\n}\n'
-    """
-    return json.dumps(body, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
 def cohort_folder(cohort: str) -> str:

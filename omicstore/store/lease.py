@@ -10,7 +10,8 @@ import socket
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from omicstore.store.layout import LEASES, STORE_JSON, TEMPORARY, cohort_folder, cohort_json
+from omicstore.files import TEMPORARY
+from omicstore.store.layout import LEASES, STORE_JSON, cohort_folder, cohort_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from omicstore.store.layout import canonical_json
+from omicstore.files import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,12 +8,13 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import StoreError
+from omicstore.files import TEMPORARY, canonical_json, staged, write_bytes
 from omicstore.progress import task
 from omicstore.schema import FEATURES, FORMAT, REPORTS, TABLES
 from omicstore.store import layout
 from omicstore.store.assemble import assemble
 from omicstore.store.check import refuse_broken
-from omicstore.store.files import commit_folder, staged, tell_full_disk, write_bytes, write_table
+from omicstore.store.files import commit_folder, tell_full_disk, write_table
 from omicstore.store.hashing import column_hash, in_key_order, node_hash, table_hash, values_hash
 from omicstore.store.lease import sweep
 from omicstore.store.lock import write_locks
@@ -104,7 +105,7 @@ def write_cohort(
         body.tables(tables() if callable(tables) else tables)
         body.reports(reports() if callable(reports) else reports)
         body.patches(patches() if callable(patches) else patches)
-        write_bytes(root / layout.cohort_json(cohort), layout.canonical_json(body.body))
+        write_bytes(root / layout.cohort_json(cohort), canonical_json(body.body))
         return body.body
 
 
@@ -181,7 +182,7 @@ class _CohortWriter:
     def patches(self, patches: Iterable[pl.DataFrame] | None) -> None:
         if patches is None:
             return
-        beside = self.root / layout.cohort_folder(self.cohort) / f"{layout.TEMPORARY}patches"
+        beside = self.root / layout.cohort_folder(self.cohort) / f"{TEMPORARY}patches"
         slides = {slide.name: slide for slide in write_slides(patches, beside, self.cohort)}
         if not slides:
             return

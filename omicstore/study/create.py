@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from omicstore.build.files import write_if_changed
 from omicstore.errors import OmicstoreError, StudyError, UsageError
+from omicstore.files import write_if_changed
 from omicstore.paths import relative
 from omicstore.sources import load_study
 from omicstore.study.defaults import Defaults, choose_defaults, defaults_for

@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from omicstore.files import canonical_cell
 from omicstore.text.vocabulary import TOKEN, label_rules, task_rules, tasks_of, unknown_task, word_rule
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ def to_record(redacted: Redacted, vocabulary: Vocabulary) -> str:
         "counts": dict(Counter(r.rule for r in redacted.redactions)),
         "spans": [[r.start, r.end, r.what, r.rule] for r in redacted.redactions],
     }
-    return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return canonical_cell(body)
 
 
 def redacted_tasks(record: str | None) -> frozenset[str]:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from omicstore.build.files import FileHashes, write_if_changed
+from omicstore.build.files import FileHashes
 from omicstore.build.plan import load_plan, plan
 from omicstore.errors import StudyError, UnknownNameError
+from omicstore.files import write_if_changed
 
 STUDY = """\
 study:

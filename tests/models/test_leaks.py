@@ -17,11 +17,12 @@ from safetensors.numpy import load_file, save_file
 import omicstore
 from models.checkpoint import load_checkpoint
 from models.datamodule import CohortDataModule
-from models.files import hash_file, write_json
+from models.files import write_json
 from models.report.html import write_report
 from models.transforms.state import fit_state
 from omicstore.cli import main
 from omicstore.errors import LeakageError, OmicstoreError, SplitError
+from omicstore.files import sha256_of
 from omicstore.splits import SplitSpec, load, make
 from omicstore.store.splitfile import body_hash, frame_hash
 
@@ -133,7 +134,7 @@ def test_a_state_fitted_elsewhere_is_refused_with_all_hashes_forged(copied: Path
         cheat = fitted_on_all(store, load_checkpoint(folder).state)
     path = cheat.save(folder / "state")
     sidecar = json.loads((folder / "sidecar.json").read_text())
-    forged(copied, states=[sidecar["states"][0] | {"sha256": hash_file(path)}])
+    forged(copied, states=[sidecar["states"][0] | {"sha256": sha256_of(path)}])
     with pytest.raises(LeakageError, match="is not what the training rows of fold 0 of default give"):
         run_evaluate(copied)
 
@@ -180,7 +181,7 @@ def test_changed_weights_are_refused(copied: Path) -> None:
 def test_weights_that_name_no_rows_are_refused(copied: Path) -> None:
     path = copied / "artifacts/aro/weights.safetensors"
     save_file(load_file(path), path)
-    forged(copied, weights={"path": path.name, "sha256": hash_file(path)})
+    forged(copied, weights={"path": path.name, "sha256": sha256_of(path)})
     with pytest.raises(LeakageError, match="its weights and its sidecar disagree"):
         run_evaluate(copied)
 
@@ -192,7 +193,7 @@ def test_weights_of_another_fold_are_refused(copied: Path, tmp_path: Path) -> No
     run_train(other)
     path = copied / "artifacts/aro/weights.safetensors"
     shutil.copy(other / "artifacts/aro/weights.safetensors", path)
-    forged(copied, weights={"path": path.name, "sha256": hash_file(path)})
+    forged(copied, weights={"path": path.name, "sha256": sha256_of(path)})
     with pytest.raises(LeakageError, match="its weights and its sidecar disagree"):
         run_evaluate(copied)
 
@@ -275,7 +276,7 @@ def test_opening_the_test_part_is_logged_with_what_read_it(copied: Path) -> None
     assert not log.exists()
     run_evaluate(copied)
     (line,) = [json.loads(line) for line in log.read_text().splitlines()]
-    weights = hash_file(copied / "artifacts/aro/weights.safetensors")
+    weights = sha256_of(copied / "artifacts/aro/weights.safetensors")
     assert line["reader"] == f"omicstore evaluate: aro, weights {weights[:12]}"
     assert line["fold"] == 0
     with omicstore.open(copied / "data/store") as store:

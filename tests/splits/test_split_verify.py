@@ -10,10 +10,10 @@ import pytest
 from split_catalogues import make_catalogue
 
 from omicstore.errors import SplitError
+from omicstore.files import canonical_json
 from omicstore.splits import SplitSpec, load, read, split_catalogue
 from omicstore.splits.manifest import Manifest
 from omicstore.splits.verify import verify
-from omicstore.store.layout import canonical_json
 from omicstore.store.splitfile import body_hash, frame_hash
 
 

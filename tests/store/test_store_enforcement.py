@@ -11,7 +11,7 @@ import pytest
 
 import omicstore
 from omicstore.errors import LeakageError, SplitError, UnknownNameError, UsageError
-from omicstore.store.layout import canonical_json
+from omicstore.files import canonical_json
 from omicstore.store.splitfile import body_hash, frame_hash
 
 

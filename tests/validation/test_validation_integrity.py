@@ -14,7 +14,7 @@ import pytest
 from tiny_study import body_of, rewrite
 
 import omicstore
-from omicstore.store.layout import canonical_json
+from omicstore.files import canonical_json
 from validation.matrices import profile_matrices
 
 

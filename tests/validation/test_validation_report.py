@@ -16,7 +16,7 @@ from tiny_study import report_of
 from typer.testing import CliRunner
 
 import omicstore.cli as cli
-from omicstore.store.layout import canonical_json
+from omicstore.files import canonical_json
 from validation import report
 from validation.report import render, write_report
 from validation.results import rounded
