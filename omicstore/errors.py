@@ -29,6 +29,7 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "ValidationFailedError",
+    "mistyped",
     "nearest",
 ]
 
@@ -176,7 +177,7 @@ class ValidationFailedError(OmicstoreError):
 
 
 def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
-    """Return the up to `n` known names that look most like `name`, ignoring case.
+    """Return the up to `n` known names that look most like `name`, ignoring case; the first ones if none does.
 
     Examples
     --------
@@ -186,5 +187,52 @@ def nearest(name: str, known: Iterable[str], n: int = 3) -> list[str]:
     by_fold: dict[str, str] = {}
     for candidate in known:
         by_fold.setdefault(candidate.casefold(), candidate)
+    slips = [candidate.casefold() for candidate in mistyped(name, by_fold.values(), n)]
     close = difflib.get_close_matches(name.casefold(), list(by_fold), n=n, cutoff=0.4)
-    return [by_fold[key] for key in close] or sorted(by_fold.values())[:n]
+    found = list(dict.fromkeys([*slips, *close]))[:n]
+    return [by_fold[key] for key in found] or sorted(by_fold.values())[:n]
+
+
+def mistyped(name: str, known: Iterable[str], n: int = 3) -> list[str]:
+    """Return the up to `n` known names of which `name` may be a misspelling, the likeliest first; none if none is near.
+
+    A letter too many, too few, another one, or two letters changed over are one mistake each; so many are allowed as
+    the name is long. `difflib`, which counts the letters in common, thinks TP35 as near to TPM3P5 as to TP53, and a
+    distance from a library (rapidfuzz) would be a dependency for twenty lines.
+
+    Examples
+    --------
+    >>> mistyped("TP35", ["TPM3P5", "UTP3", "TP53", "EGFR"]), mistyped("glucose", ["GLCE", "TP53"])
+    (['TP53'], [])
+    """
+    word = name.casefold()
+    most = 1 if len(word) <= _SHORT else 2 if len(word) <= 2 * _SHORT else 3
+    letters = set(word)
+    found = []
+    for candidate in known:
+        other = candidate.casefold()
+        # Each letter that only one of the two has is a mistake; this leaves few to be looked at closely.
+        if abs(len(other) - len(word)) > most or len(letters.difference(other)) > most:
+            continue
+        if (distance := _mistakes(word, other)) <= most:
+            shared = next((i for i, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), len(word))
+            found.append((distance, sorted(word) != sorted(other), -shared, candidate))
+    return [candidate for *_, candidate in sorted(found)[:n]]
+
+
+#: Names up to this length may have one mistake, those up to twice the length two, others three.
+_SHORT = 4
+
+
+def _mistakes(a: str, b: str) -> int:
+    """Return the optimal string alignment distance of two words."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        before, last, row = row, before, [i]
+        for j, y in enumerate(b, 1):
+            cost = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                cost = min(cost, last[j - 2] + 1)
+            row.append(cost)
+    return row[-1]

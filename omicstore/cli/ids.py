@@ -38,18 +38,19 @@ def ids(
     import omicstore
     from omicstore.explain.trace import Tracer
 
-    if not all(name.strip() for name in names):
+    asked = {name: name.strip(" \t\r\n'\"") for name in names}
+    if not all(asked.values()):
         raise UsageError("an identifier is empty", expected="a barcode, a gene or a probe")
     place = store or _nearest()
     if place is None:
         out.note("there is no store here, so only names and references are looked at")
         tracer = Tracer(None, *_study(out))
-        found = {name: tracer.trace(name.strip()) for name in names}
+        found = {name: tracer.trace(plain) for name, plain in asked.items()}
     else:
         with omicstore.open(place) as opened:
             tracer = Tracer(opened, *_study(out))
-            found = {name: tracer.trace(name.strip()) for name in names}
-    near = {name: tracer.nearest(name.strip()) for name in names if not found[name]}
+            found = {name: tracer.trace(plain) for name, plain in asked.items()}
+    near = {name: tracer.nearest(plain) for name, plain in asked.items() if not found[name]}
     out.result({"ids": found} | ({"nearest": near} if near else {}), lambda: _show(out, found, near))
     if not all(tracer.is_known(findings) for findings in found.values()):
         raise typer.Exit(1)

@@ -30,7 +30,9 @@ def explain_gene(name: str, genes: GeneResolver) -> list[dict[str, Any]]:
         return [_gene(found.gene, "the copy on X of what was asked for")] if found.gene and found.gene.symbol else []
     found = genes.resolve(name)
     if found.gene is not None and (found.gene.symbol or found.gene.entrez):
-        return [_gene(found.gene, HOW[found.how])]
+        # In another case a symbol is looked up among the aliases, and is none.
+        same = name.casefold() == (found.gene.symbol or "").casefold()
+        return [_gene(found.gene, HOW[APPROVED if same and found.how == ALIAS else found.how])]
     if is_ensembl_gene(name):
         text = "no gene of the study's references: retired, or not in that release of the annotation"
         return [{"kind": "unknown gene", "reason": "unknown to the references", "text": text}]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from omicstore.errors import OmicstoreError, nearest
+from omicstore.errors import OmicstoreError, mistyped
 from omicstore.explain import store as held
 from omicstore.explain.form import explain_form
 from omicstore.explain.references import explain_antibody, explain_gene, explain_metabolite, explain_probe
+from omicstore.harmonize.probes import is_probe
 from omicstore.harmonize.samples import SampleMap
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ class Tracer:
         return any(f["kind"] not in ("form", "unknown gene", "absent") or self.store is None for f in findings)
 
     def nearest(self, name: str) -> list[str]:
-        """Return the names most like one that was found nowhere."""
+        """Return the names of which one that was found nowhere may be a misspelling."""
+        if is_probe(name):
+            return mistyped(name, self._ask(lambda refs: _probes_like(name, refs)) or [])
         known: list[str] = []
         if self.store is not None:
             profiles = self.store.table("profiles")
@@ -81,7 +84,7 @@ class Tracer:
                 known += [*axis["symbol"].drop_nulls().to_list(), *axis["feature_id"].to_list()]
         if genes := self._ask(lambda refs: refs.symbols):
             known += genes.table["symbol"].drop_nulls().to_list()
-        return nearest(name, dict.fromkeys(known))
+        return mistyped(name, dict.fromkeys(known))
 
     def _ask(self, question: Callable[[References], T | None]) -> T | None:
         """Ask the references; a study may name some whose files are not there."""
@@ -106,3 +109,12 @@ class Tracer:
             about = {"sample_id": sample.sample_id, "patient_id": sample.patient_id, "cohort": cohort}
             found.append({"kind": "sample rule", **about, "text": text})
         return found
+
+
+def _probes_like(name: str, refs: References) -> list[str]:
+    """Return the probes that begin as a name does; an array has too many to compare them all."""
+    found: list[str] = []
+    for platform in dict.fromkeys(refs.probe_platforms):
+        probes = refs.probes(platform).frame["probe_id"]
+        found += probes.filter(probes.str.starts_with(name[: max(2, len(name) // 2)])).unique().to_list()
+    return list(dict.fromkeys(found))

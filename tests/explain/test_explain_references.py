@@ -92,3 +92,12 @@ def test_without_a_study_only_the_form_speaks() -> None:
     assert [f["kind"] for f in alone.trace("MB-0002")] == ["form"]
     assert alone.is_known(alone.trace("MB-0002"))
     assert alone.trace("nothing-like-it") == []
+
+
+def test_a_symbol_in_small_letters_is_no_alias(tmp_path: Path) -> None:
+    assert [f["how"] for f in tracer(tmp_path).trace("tp53") if f["kind"] == "gene"] == ["the approved symbol"]
+
+
+def test_a_mistyped_probe_names_probes(tmp_path: Path) -> None:
+    assert tracer(tmp_path).nearest("cg0000003")[0] == "cg00000003"
+    assert tracer(tmp_path).nearest("glucose-like") == []
