@@ -15,6 +15,7 @@ from omicstore.modalities import MODALITIES, get_modality
 from omicstore.readers.anndata_matrix import element, matrix_of, read_values
 from omicstore.readers.cells import mask_sentinels
 from omicstore.readers.delimited import duplicates
+from omicstore.readers.hdf5 import damaged
 from omicstore.readers.matrix_plan import selected
 from omicstore.readers.table import Drops, RawTable
 
@@ -52,10 +53,7 @@ def opened(path: Path, kind: str) -> Iterator[h5py.File]:
                 )
             yield file
     except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).partition("(")[2].rstrip(")").split()) or str(error)
-        raise SourceError(
-            path, f"this is no whole HDF5 file ({reason})", expected=expected, run="make or download the file again"
-        ) from None
+        raise damaged(path, error, expected) from None
 
 
 def facts_of(group: h5py.Group) -> dict[str, str]:

@@ -13,7 +13,7 @@ from omicstore.readers.cbioportal_meta import refuse_pointer
 from omicstore.readers.cells import decimals_of
 from omicstore.readers.delimited import duplicates, read_texts, sniff
 from omicstore.readers.maf import ENTREZ, SYMBOL, gene_names
-from omicstore.readers.matrix import selected
+from omicstore.readers.matrix_plan import selected
 from omicstore.readers.numbers import read_numbers, to_float
 from omicstore.readers.table import RawTable
 

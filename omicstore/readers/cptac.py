@@ -23,7 +23,7 @@ from omicstore.readers.cells import decimals_of
 from omicstore.readers.clinical import TextTable
 from omicstore.readers.clinical_table import tables_of
 from omicstore.readers.delimited import Layout, read_texts, sniff, split
-from omicstore.readers.matrix import selected
+from omicstore.readers.matrix_plan import selected
 from omicstore.readers.numbers import read_numbers, to_float
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable

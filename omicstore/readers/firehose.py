@@ -19,7 +19,8 @@ from omicstore.errors import SourceError
 from omicstore.identifiers import split_symbol_entrez
 from omicstore.readers.cells import decimals_of, is_number
 from omicstore.readers.delimited import read_texts, sniff
-from omicstore.readers.matrix import read_layout, selected
+from omicstore.readers.matrix import read_layout
+from omicstore.readers.matrix_plan import selected
 from omicstore.readers.numbers import to_float
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from omicstore.errors import SourceError
 from omicstore.readers.gdc_columns import Form
-from omicstore.readers.gdc_profiles import named_files, people, read_profiles, recognised
+from omicstore.readers.gdc_profiles import named_files, people, read_profiles, recognised, refuse_others
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,15 +48,8 @@ def profile_ids(source: Source) -> list[str]:
 
 
 def _refuse_segments(path: Path) -> None:
-    names = sorted(p.name for p in path.rglob("*.txt*")) if path.is_dir() else [path.name]
-    segments = [name for name in names if _SEGMENTS.search(name)]
-    if segments and not (path.is_dir() and any(GENES.names.search(p.name) for p in path.rglob("*.tsv*"))):
-        raise SourceError(
-            path,
-            f"it holds segments of chromosomes, which are not turned into genes here, e.g. {segments[0]}",
-            expected=f"files named {GENES.example}",
-            run="choose Data Type Gene Level Copy Number at the portal, or: omicstore fetch gdc",
-        )
+    what = "segments of chromosomes, which are not turned into genes here"
+    refuse_others(path, GENES, _SEGMENTS, what, "Gene Level Copy Number")
 
 
 def recognise(head: Head) -> Guess | None:

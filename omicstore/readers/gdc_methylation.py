@@ -24,7 +24,7 @@ from omicstore.readers.gdc_profiles import (
     recognised,
 )
 from omicstore.readers.gdc_tie import tie
-from omicstore.readers.matrix import selected
+from omicstore.readers.matrix_plan import selected
 from omicstore.readers.table import Blocks, Drops, RawTable
 
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from omicstore.errors import SourceError
 from omicstore.readers.gdc_columns import Form
-from omicstore.readers.gdc_profiles import named_files, people, read_profiles, recognised
+from omicstore.readers.gdc_profiles import named_files, people, read_profiles, recognised, refuse_others
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,15 +48,8 @@ def profile_ids(source: Source) -> list[str]:
 
 
 def _refuse_isoforms(path: Path) -> None:
-    names = sorted(p.name for p in path.rglob("*.txt*")) if path.is_dir() else [path.name]
-    isoforms = [name for name in names if _ISOFORMS.search(name)]
-    if isoforms and not any(MIRNAS.names.search(name) for name in names):
-        raise SourceError(
-            path,
-            f"it holds isoforms, which are not summed to miRNAs here, e.g. {isoforms[0]}",
-            expected="files such as *.mirbase21.mirnas.quantification.txt",
-            run="choose Data Type miRNA Expression Quantification at the portal, or: omicstore fetch gdc",
-        )
+    what = "isoforms, which are not summed to miRNAs here"
+    refuse_others(path, MIRNAS, _ISOFORMS, what, "miRNA Expression Quantification")
 
 
 def recognise(head: Head) -> Guess | None:

@@ -16,12 +16,13 @@ from omicstore.progress import task
 from omicstore.readers.gdc_columns import Column, Form, check_sum, read_column
 from omicstore.readers.gdc_papers import Papers, is_paper
 from omicstore.readers.gdc_tie import Named, listed_people, tie
-from omicstore.readers.matrix import selected
+from omicstore.readers.matrix_plan import selected
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import RawTable
 from omicstore.units import parse_unit
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
@@ -41,6 +42,7 @@ __all__ = [
     "people",
     "read_profiles",
     "recognised",
+    "refuse_others",
     "refuse_repeats",
 ]
 
@@ -93,6 +95,33 @@ def not_held(source: Source, units: Collection[str]) -> SourceError:
         expected=f"unit: {' or '.join(units)}",
         run="mend unit: of this source in the study file",
     )
+
+
+def refuse_others(path: Path, form: Form, others: re.Pattern[str], what: str, data_type: str) -> None:
+    """Refuse a file or folder that holds another kind of data only.
+
+    Parameters
+    ----------
+    path
+        Of the source.
+    form
+        What is read.
+    others
+        Searched in the names of files that are often taken for it.
+    what
+        What those hold, for the message.
+    data_type
+        What GDC's portal calls the form.
+    """
+    names = sorted(p.name for p in path.rglob("*")) if path.is_dir() else [path.name]
+    found = [name for name in names if others.search(name)]
+    if found and not any(form.names.search(name) for name in names):
+        raise SourceError(
+            path,
+            f"it holds {what}, e.g. {found[0]}",
+            expected=f"files named {form.example}",
+            run=f"choose Data Type {data_type} at the portal, or: omicstore fetch gdc",
+        )
 
 
 def named_files(source: Source, forms: Sequence[Form]) -> list[Named]:

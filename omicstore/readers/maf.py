@@ -20,7 +20,7 @@ from omicstore.errors import SourceError
 from omicstore.files import canonical_cell
 from omicstore.progress import task
 from omicstore.readers.bytestream import pieces, read_bytes
-from omicstore.readers.matrix import selected
+from omicstore.readers.matrix_plan import selected
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable
 

@@ -14,7 +14,7 @@ from omicstore.readers.axes import profile_test
 from omicstore.readers.cells import decimals_of
 from omicstore.readers.delimited import read_texts, sniff
 from omicstore.readers.matrix_blocks import no_number, stream, worth_streaming
-from omicstore.readers.matrix_plan import info_frame, info_names, kept_rows, plan_columns, refuse_mixed, selected
+from omicstore.readers.matrix_plan import info_frame, info_names, kept_rows, plan_columns, refuse_mixed
 from omicstore.readers.numbers import read_numbers, to_float
 from omicstore.readers.table import Drops, RawTable
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from omicstore.readers.matrix_plan import Plan
     from omicstore.sources import Sampling, Source
 
-__all__ = ["read_layout", "read_matrix", "read_xena_matrix", "selected"]
+__all__ = ["read_layout", "read_matrix", "read_xena_matrix"]
 
 
 def read_matrix(source: Source, sampling: Sampling | None = None) -> list[RawTable]:

@@ -15,7 +15,7 @@ from omicstore.errors import SourceError
 from omicstore.readers.cells import decimals_of
 from omicstore.readers.clinical import TextTable, label_table, number, outcome_table
 from omicstore.readers.delimited import duplicates, matches, read_texts, sniff
-from omicstore.readers.matrix import selected
+from omicstore.readers.matrix_plan import selected
 from omicstore.readers.numbers import to_float
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable

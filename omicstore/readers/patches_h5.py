@@ -18,6 +18,7 @@ import polars as pl
 
 from omicstore.errors import SourceError
 from omicstore.identifiers import find_barcode
+from omicstore.readers.hdf5 import damaged
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable
 
@@ -140,7 +141,7 @@ def iter_patches(source: Source, slide: Mapping[str, Any], cache: FeatureCache) 
                     }
                 )
     except OSError as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error, _EXPECTED) from None
 
 
 def _files(folder: Path) -> list[Path]:
@@ -240,14 +241,7 @@ def _look(path: Path) -> _Held:
             magnification = _number(coords.attrs.get("target_magnification")) or _magnification_of(path)
             return _Held(int(shape[0]), int(shape[1]), encoder, magnification)
     except OSError as error:
-        raise _damaged(path, error) from None
-
-
-def _damaged(path: Path, error: OSError) -> SourceError:
-    reason = str(error).partition("(")[2].rstrip(")") or str(error)
-    return SourceError(
-        path, f"this is no whole HDF5 file ({reason})", expected=_EXPECTED, run="make or download the file again"
-    )
+        raise damaged(path, error, _EXPECTED) from None
 
 
 def _encoder_of(path: Path) -> str:
