@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -14,12 +15,12 @@ from omicstore.harmonize.axis import Axis, make_axis
 from omicstore.harmonize.genes import ALIAS, PREVIOUS, GeneResolver
 from omicstore.harmonize.metabolites import metabolites
 from omicstore.harmonize.probes import GROUPS, SNP_PREFIX, SUFFIX, is_probe, platform_name
-from omicstore.identifiers import is_ensembl_gene
+from omicstore.identifiers import is_ensembl_gene, split_symbol_entrez
 from omicstore.readers.table import Drops
 from omicstore.schema import FEATURES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from omicstore.harmonize.references import ProbeReference, References
     from omicstore.readers.table import RawTable
@@ -266,6 +267,7 @@ def _resolved(asked: pl.DataFrame, genes: GeneResolver) -> pl.DataFrame:
 
 def antibody_axis(raw: RawTable, refs: References) -> Found:
     """Name the antibodies of a protein array, or proteins; the genes are what the file says, else told by the name."""
+    _refuse_others(raw, "an antibody or protein", _PROBES, _PAIRS, _MIRNA)
     told: dict[str, str | None] = {}
     if raw.feature_info is not None and "symbol" in raw.feature_info.columns:
         told = dict(raw.feature_info.select("raw_feature", "symbol").iter_rows())
@@ -290,8 +292,28 @@ def metabolite_axis(raw: RawTable, refs: References) -> Found:
 
 
 def plain_axis(raw: RawTable) -> Found:
-    """Take the ids as they are."""
+    """Take the ids as they are: those of miRNA."""
+    _refuse_others(raw, "a miRNA", _PROBES, _PAIRS, _GENES)
     return Found(make_axis(_pairs(raw, [], [(name.strip(),) for name in raw.features]), "sum"))
+
+
+_PROBES = ("array probes", is_probe)
+_PAIRS = ("genes", split_symbol_entrez)
+_GENES = ("genes", is_ensembl_gene)
+_MIRNA = ("miRNA", re.compile(r"(?:hsa-)?(?:mir|let)-\d", re.IGNORECASE).match)
+
+
+def _refuse_others(raw: RawTable, wanted: str, *others: tuple[str, Callable[[str], object]]) -> None:
+    """Refuse a table whose ids have the form of other features: any name may be kept, but not these."""
+    for kind, test in others:
+        named = [name for name in raw.features if test(name)]
+        if len(named) > len(raw.features) / 2:
+            raise SourceError(
+                raw.source.path,
+                f"{len(named)} of its {len(raw.features)} features are {kind}, e.g. {named[0]!r}",
+                expected=f"the name of {wanted} for each",
+                run="correct format or modality of the source",
+            )
 
 
 def _pairs(raw: RawTable, names: list[str], rows: Sequence[tuple[str | None, ...]]) -> pl.DataFrame:

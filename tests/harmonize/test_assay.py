@@ -195,6 +195,23 @@ def test_mirna_ids_stay(matrix, study, refs) -> None:
     assert assay.values.tolist() == [[1, 2]]
 
 
+@pytest.mark.parametrize(
+    ("modality", "names", "kind"),
+    [
+        ("mirna", ["cg00000029", "cg00000108"], "array probes"),
+        ("mirna", ["A1BG|1", "A2M|2"], "genes"),
+        ("mirna", ["ENSG00000141510.16"], "genes"),
+        ("prot", ["hsa-mir-21", "hsa-let-7a-1"], "miRNA"),
+        ("prot", ["A1BG|1", "A2M|2"], "genes"),
+    ],
+)
+def test_features_of_another_modality_are_refused(matrix, study, refs, modality, names, kind) -> None:
+    unit = {"mirna": "rpm", "prot": "log2_ratio"}[modality]
+    raw = matrix(P[:1], names, [[1.0] * len(names)], modality=modality, unit=unit)
+    with pytest.raises(SourceError, match=f"of its {len(names)} features are {kind}"):
+        one(raw, study, refs)
+
+
 def test_names_by_the_sampling_rule(matrix, sampled, make_refs) -> None:
     lines = sampled(origin="id", sample_type="cell_line", tissue="_(.+)$")
     raw = matrix(["DMS53_LUNG"], ["HER2"], [[1]], modality="prot", unit="log2_ratio", cohort="C")
