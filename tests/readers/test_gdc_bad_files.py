@@ -68,7 +68,7 @@ BAD: dict[str, str] = {
     ),
     "isoforms": (
         ": it holds isoforms, which are not summed to miRNAs here, e.g."
-        " a.mirbase21.isoforms.quantification.txt. Expected files such as"
+        " a.mirbase21.isoforms.quantification.txt. Expected files named"
         " *.mirbase21.mirnas.quantification.txt. To mend it: choose Data Type miRNA Expression"
         " Quantification at the portal, or: omicstore fetch gdc"
     ),
