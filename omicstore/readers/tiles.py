@@ -17,7 +17,7 @@ from omicstore.identifiers import find_barcode
 from omicstore.progress import task
 from omicstore.readers.recognise import Guess
 from omicstore.readers.table import Drops, RawTable
-from omicstore.slides.encoder import encoder_name, jpeg, load, locate
+from omicstore.slides.encoder import as_rgb, encoder_name, jpeg, load, locate
 from omicstore.slides.exposure import NO_ENCODER
 from omicstore.slides.names import SUFFIXES as IMAGES
 from omicstore.slides.names import is_tile_image, tile_images
@@ -48,7 +48,7 @@ _SCHEMA = {
 HELD = 128
 
 #: Enters the key of what is cached; raised when the same slide and settings give other patches.
-_VERSION = 1
+_VERSION = 2
 
 
 def read_slides(source: Source, sampling: Sampling | None = None) -> list[RawTable]:
@@ -65,8 +65,8 @@ def read_slides(source: Source, sampling: Sampling | None = None) -> list[RawTab
     SourceError
         If the folder has no slide and no image, one cannot be read, or a slide is there twice.
     """
-    files = [source.path] if source.path.is_file() else sorted(p for p in source.path.rglob("*") if p.is_file())
-    images = _tiles(source.path)
+    files = _files(source.path)
+    images = tile_images(p for p in files if is_tile_image(p))
     slides = [p for p in files if p.suffix.lower() in SLIDES and not is_tile_image(p)]
     if not images and not slides:
         found = "there is no slide and no image in the folder" if source.path.exists() else "no such folder"
@@ -87,6 +87,8 @@ def read_slides(source: Source, sampling: Sampling | None = None) -> list[RawTab
             if barcode is None and sampling is None:
                 drops.add("no barcode", [slide_id])
                 continue
+            if tiles is not None:
+                _refuse_same_place(tiles)
             count = len(tiles) if tiles is not None else _count(source, path)
             if count == 0:
                 drops.add("no tissue", [slide_id])
@@ -180,9 +182,32 @@ class _Place(NamedTuple):
     jpeg: bytes | None = None
 
 
+def _files(path: Path) -> list[Path]:
+    """Return the files below a folder; hidden ones are what systems leave there (``._tile.png``)."""
+    if path.is_file():
+        return [path]
+    shown = (p for p in path.rglob("*") if not any(part.startswith(".") for part in p.relative_to(path).parts))
+    return sorted(p for p in shown if p.is_file())
+
+
 def _tiles(path: Path) -> dict[str, list[TileImage]]:
-    files = [path] if path.is_file() else (p for p in path.rglob("*") if p.is_file())
-    return tile_images(p for p in files if is_tile_image(p))
+    return tile_images(p for p in _files(path) if is_tile_image(p))
+
+
+def _refuse_same_place(tiles: list[TileImage]) -> None:
+    """Two tiles of one place are the same tissue twice, or two slides under one name."""
+    seen: dict[tuple[int, int], Path] = {}
+    for tile in tiles:
+        if tile.x is None or tile.y is None:
+            continue
+        if other := seen.get((tile.x, tile.y)):
+            raise SourceError(
+                tile.path,
+                f"is the tile at x {tile.x}, y {tile.y} of slide {tile.slide_id}, and so is {other}",
+                expected="one tile for each place of a slide",
+                run="leave one of them out, or give the slides names of their own",
+            )
+        seen[tile.x, tile.y] = tile.path
 
 
 def _slide(source: Source, path: Path) -> Slide:
@@ -208,8 +233,8 @@ def _opened(tiles: list[TileImage]) -> Iterator[_Place]:
     for tile in tiles:
         try:
             with Image.open(tile.path) as file:
-                raw = tile.path.read_bytes() if file.format == "JPEG" else None
-                yield _Place(tile.x, tile.y, file.convert("RGB"), raw)
+                raw = tile.path.read_bytes() if file.format == "JPEG" and file.mode == "RGB" else None
+                picture = as_rgb(file)
         except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
             raise SourceError(
                 tile.path,
@@ -217,3 +242,4 @@ def _opened(tiles: list[TileImage]) -> Iterator[_Place]:
                 expected="a whole .png, .jpg or .tiff",
                 run="make it again, or leave it out of the folder",
             ) from None
+        yield _Place(tile.x, tile.y, picture, raw)

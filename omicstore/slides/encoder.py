@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image
 
-__all__ = ["BATCH", "Encoder", "encoder_name", "jpeg", "load", "locate"]
+__all__ = ["BATCH", "Encoder", "as_rgb", "encoder_name", "jpeg", "load", "locate"]
 
 #: Tiles of one forward pass. It is the same on every machine, since the last digits can depend on it.
 BATCH = 32
@@ -151,6 +151,27 @@ def locate(encoder: str) -> Path:
             run=f"hf download {encoder}, where there is a network",
         ) from None
     return folder
+
+
+def as_rgb(picture: Image) -> Image:
+    """Return a picture of any kind as 8-bit RGB, white where it is transparent, as glass is.
+
+    Raises
+    ------
+    ValueError
+        If its numbers have no known range.
+    """
+    from PIL import Image as Images
+
+    if picture.mode.startswith("I;16"):
+        # Pillow cuts what is over 255 off, which makes such a picture white.
+        return Images.fromarray((np.asarray(picture, np.uint16) >> 8).astype(np.uint8)).convert("RGB")
+    if picture.mode in ("I", "F"):
+        raise ValueError(f"its pixels are 32-bit numbers (mode {picture.mode}), not grey levels of 8 or 16 bits")
+    if picture.has_transparency_data:
+        whole = picture.convert("RGBA")
+        return Images.alpha_composite(Images.new("RGBA", whole.size, "white"), whole).convert("RGB")
+    return picture.convert("RGB")
 
 
 def jpeg(tile: Image) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from omicstore.errors import StudyError
+from omicstore.errors import StudyError, mistyped, nearest
+from omicstore.identifiers import COHORT_UNIONS, DISEASES
 from omicstore.paths import below
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ __all__ = ["encoder_keys"]
 #: What reports may say too, and what only slides and patches may.
 SHARED = ("encoder", "exposure")
 OF_SLIDES = ("magnification", "level0_magnification", "tile_size", "keep_tiles")
+
+#: What a mistyped data set was meant to be, and names that are as near and are others.
+_DATASETS = ("none", "unknown", "TCGA", "CPTAC", "CCLE", "GTEx", "METABRIC")
+_NEAR_AND_REAL = frozenset({"TCIA", "CPTAC2", "CPTAC3", "CPTAC-2", "CPTAC-3"})
+_COHORTS = frozenset(DISEASES.values()) | frozenset(COHORT_UNIONS)
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
 
@@ -72,9 +78,23 @@ def _number(entry: dict[str, Any], key: str, where: str) -> float:
 def _exposure(said: Any, where: str) -> tuple[str, ...]:
     if not isinstance(said, str | list):
         raise StudyError(f"{where}: exposure is {said!r}", expected="a list of data sets, none, or unknown")
-    if said == "none":
+    names = (said,) if isinstance(said, str) else tuple(map(str, said))
+    if [name.casefold() for name in names] == ["none"]:
         return ()
-    return (said,) if isinstance(said, str) else tuple(map(str, said))
+    for name in names:
+        _refuse_mistyped(name, where)
+    return names
+
+
+def _refuse_mistyped(name: str, where: str) -> None:
+    """Refuse a mistyped data set, which would pass leak L6 as one that holds none of the patients."""
+    programme, _, cohort = name.partition("-")
+    fine = name.upper() in _NEAR_AND_REAL or name.casefold() in map(str.casefold, _DATASETS)
+    if not fine and (near := mistyped(name, _DATASETS)):
+        raise StudyError(f"{where}: exposure names {name!r}", expected=f"{' or '.join(near)}, or another data set")
+    if programme.upper() == "TCGA" and cohort and cohort.upper() not in _COHORTS:
+        close = ", ".join(f"TCGA-{code}" for code in nearest(cohort.upper(), sorted(_COHORTS)))
+        raise StudyError(f"{where}: exposure names {name!r}, which is no cohort of TCGA", expected=f"one of {close}")
 
 
 def _model(encoder: str, root: Path, where: str) -> str:

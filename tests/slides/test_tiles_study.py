@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -168,6 +169,39 @@ def test_a_folder_of_tile_images(tmp_path: Path, models: dict[str, Path], study:
     assert found["tile"][2] == (folder / "TCGA-AB-0002-01Z-00-DX1_7.jpg").read_bytes()  # a JPEG is kept as it is
 
 
+@pytest.mark.parametrize("kind", ["L", "I;16", "RGBA", "P", "CMYK", "LA"])
+def test_images_of_any_kind_look_as_they_did(tmp_path: Path, study: Write, kind: str) -> None:
+    grey = np.full((16, 16), 100, np.uint8)
+    grey[:, 8:] = 200
+    picture = Image.fromarray(grey.astype(np.uint16) * 257) if kind == "I;16" else Image.fromarray(grey).convert(kind)
+    (tmp_path / "tiles").mkdir()
+    picture.save(tmp_path / "tiles" / f"TCGA-AB-0001-01Z-00-DX1_0_0.{'jpg' if kind == 'CMYK' else 'png'}", quality=95)
+    (tmp_path / "tiles" / "._TCGA-AB-0001-01Z-00-DX1_0_0.png").write_bytes(b"left by a system")
+    root = study(path="tiles", format="tiles", keep_tiles=True)
+    build_study(root, quiet)
+    with omicstore.open(root / "data" / "store") as store:
+        (tile,) = store.query(modalities="patches").to_polars("patches")["tile"]
+    held = Image.open(io.BytesIO(tile))
+    assert held.mode == "RGB"
+    assert np.abs(np.asarray(held).astype(int) - grey[..., None]).max() <= 4
+
+
+def test_what_is_transparent_is_glass() -> None:
+    clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    assert np.asarray(encoder_module.as_rgb(clear)).min() == 255
+    with pytest.raises(ValueError, match="32-bit numbers"):
+        encoder_module.as_rgb(Image.new("F", (4, 4)))
+
+
+def test_two_tiles_of_one_place_are_refused(tmp_path: Path, study: Write) -> None:
+    for part in "ab":
+        (tmp_path / "tiles" / part).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "tiles" / part / "TCGA-AB-0001-01Z-00-DX1_0_512.png")
+    root = study(path="tiles", format="tiles", keep_tiles=True)
+    with pytest.raises(SourceError, match="b/TCGA.*is the tile at x 0, y 512 of slide.*and so is .*a/TCGA"):
+        build_study(root, quiet)
+
+
 def test_a_broken_image_is_named(tmp_path: Path, study: Write) -> None:
     folder = images(tmp_path / "tiles")
     broken = folder / "TCGA-AB-0001-01Z-00-DX1_0_0.png"
@@ -201,6 +235,9 @@ def test_real_pictures(real_data: Path, tmp_path: Path, models: dict[str, Path],
         ({"encoder": "uni", "exposure": {"TCGA": 1}}, "exposure is .*a list of data sets, none, or unknown"),
         ({"format": "matrix", "modality": "rna", "unit": "tpm", "encoder": "uni"}, "encoder is for patches, not for matrix"),
         ({"encoder": "uni", "magnifcation": 20}, "magnifcation"),
+        ({"encoder": "uni", "exposure": "nonne"}, "exposure names 'nonne'. Expected none,"),
+        ({"encoder": "uni", "exposure": ["PAIP", "TGCA"]}, "exposure names 'TGCA'. Expected TCGA,"),
+        ({"encoder": "uni", "exposure": ["TCGA-BRAC"]}, "'TCGA-BRAC', which is no cohort of TCGA. Expected one of TCGA-BRCA"),
     ],
 )  # fmt: skip
 def test_mistakes_in_the_study_file(study: Write, more: dict[str, object], said: str) -> None:
@@ -211,7 +248,15 @@ def test_mistakes_in_the_study_file(study: Write, more: dict[str, object], said:
 
 @pytest.mark.parametrize(
     ("said", "held"),
-    [("none", ()), ([], ()), ("unknown", ("unknown",)), ("TCGA", ("TCGA",)), (["TCGA", "PAIP"], ("TCGA", "PAIP"))],
+    [
+        ("none", ()),
+        ("None", ()),
+        ([], ()),
+        (["TCIA", "tcga-blca"], ("TCIA", "tcga-blca")),
+        ("unknown", ("unknown",)),
+        ("TCGA", ("TCGA",)),
+        (["TCGA", "PAIP"], ("TCGA", "PAIP")),
+    ],
 )
 def test_exposure_in_the_study_file(study: Write, said: object, held: tuple[str, ...]) -> None:
     root = study(path="x", format="patches-h5", exposure=said)
