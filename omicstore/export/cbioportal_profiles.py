@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 
-from omicstore.export.text import shortest
+from omicstore.export.text import plain_ids, shortest
 from omicstore.modalities import MODALITIES
 from omicstore.units import LINEAR_UNITS
 
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Profile", "profile_of", "rows_of"]
 
-_UNFIT = re.compile(r"[^A-Za-z0-9._-]")
+_UNFIT = re.compile(r"[^A-Za-z0-9_-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +56,17 @@ class Profile:
     text: Callable[[pl.Series], pl.Series] = shortest
 
 
-#: Stable ids of expression profiles, which the importer knows; rna_seq_mrna for other units.
-_EXPRESSION = {
-    "tpm": "mrna_seq_tpm", "fpkm": "mrna_seq_fpkm", "fpkm_uq": "mrna_seq_fpkm", "rsem_normalized": "rna_seq_v2_mrna",
-    "intensity": "mrna",
-}  # fmt: skip
+#: Stable ids of expression profiles, of the few that its documentation names; rna_seq_mrna for other units.
+_EXPRESSION = {"rsem_normalized": "rna_seq_v2_mrna", "intensity": "mrna"}
 
 #: (modality, unit) -> type, datatype, stable id, case list.
 _PLACES: dict[tuple[str, str], tuple[str, str, str, str]] = {
     ("rna", "zscore"): ("MRNA_EXPRESSION", "Z-SCORE", "rna_seq_mrna_median_all_sample_Zscores", "rna_seq_mrna"),
-    ("rna", "log2_ratio"): ("MRNA_EXPRESSION", "LOG2-VALUE", "mrna", "mrna"),
+    ("rna", "log2_ratio"): ("MRNA_EXPRESSION", "CONTINUOUS", "mrna", "mrna"),
     ("prot", "log2_ratio"): ("PROTEIN_LEVEL", "LOG2-VALUE", "rppa", "rppa"),
     ("prot", "zscore"): ("PROTEIN_LEVEL", "Z-SCORE", "rppa_Zscores", "rppa"),
     ("cnv", "log2_ratio"): ("COPY_NUMBER_ALTERATION", "LOG2-VALUE", "log2CNA", "log2CNA"),
+    ("cnv", "copy_number"): ("COPY_NUMBER_ALTERATION", "CONTINUOUS", "linear_CNA", "cna"),
     ("cnv", "gistic"): ("COPY_NUMBER_ALTERATION", "DISCRETE", "gistic", "cna"),
 }
 
@@ -120,7 +117,7 @@ def rows_of(cohort: Cohort, profile: Profile) -> tuple[list[str], list[list[str]
         ids = features["feature_id"].to_list()
         named = [name for name in ("symbol", "source_name", "feature_id") if name in features.columns]
         titles = features.select(pl.coalesce(named)).to_series().str.replace_all(r"\s", " ")
-        entities = [list(row) for row in zip(_entities(ids), ids, titles, strict=True)]
+        entities = [list(row) for row in zip(plain_ids(ids, _UNFIT), ids, titles, strict=True)]
         return ["ENTITY_STABLE_ID", "NAME", "DESCRIPTION"], entities, features["at"].to_numpy(), []
     if profile.kind == "PROTEIN_LEVEL":
         known = features.drop_nulls("symbol")
@@ -138,23 +135,6 @@ def rows_of(cohort: Cohort, profile: Profile) -> tuple[list[str], list[list[str]
 
 def _left_out(profile: Profile, n: int, kept: int, why: str) -> list[str]:
     return [] if n == kept else [f"{n - kept:,} of {n:,} features of {profile.modality} have {why}; they are left out"]
-
-
-def _entities(names: list[str]) -> list[str]:
-    """Return ids of letters, digits, dots, hyphens and underscores; the names themselves stand beside them.
-
-    Examples
-    --------
-    >>> _entities(["C00031", "name:2-HG", "name 2-HG"])
-    ['C00031', 'name_2-HG', 'name_2-HG.2']
-    """
-    seen: Counter[str] = Counter()
-    found = []
-    for name in names:
-        plain = _UNFIT.sub("_", name)
-        seen[plain] += 1
-        found.append(plain if seen[plain] == 1 else f"{plain}.{seen[plain]}")
-    return found
 
 
 def _as_truth(values: pl.Series) -> pl.Series:

@@ -6,12 +6,17 @@ the same cohort new bytes each day.
 
 from __future__ import annotations
 
+import csv
+import gzip
+import re
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from omicstore.export.citations import CITATIONS
+from omicstore.export.matrices import measured
 from omicstore.export.terms import SIMULATED, licences, provenance_of
+from omicstore.export.text import plain_ids
 from omicstore.files import canonical_json, sha256_of
 
 if TYPE_CHECKING:
@@ -64,6 +69,9 @@ _TABLES = (".parquet", ".csv", ".csv.gz")
 #: A field for each of 20,000 genes would be a file of its own; beyond this the ids stand in the features' table alone.
 _MOST_FIELDS = 100
 
+#: What stands in no identifier of JSON-LD.
+_UNFIT = re.compile(r"[^A-Za-z0-9._:-]")
+
 
 def write_croissant(cohort: Cohort, folder: Path, terms: list[Terms]) -> None:
     """Write ``croissant.json``: what the export is, its files with their hashes, and the columns of its tables."""
@@ -83,7 +91,7 @@ def write_croissant(cohort: Cohort, folder: Path, terms: list[Terms]) -> None:
         "license": licences(store, terms),
         "citeAs": " ".join([f"{store.dataset}, release {store.release}.", *(f"{CITATIONS[k].text}." for k in keys)]),
         "distribution": [_file(folder, name) for name in files],
-        "recordSet": _record_sets(cohort, files),
+        "recordSet": _record_sets(cohort, folder, files),
     }
     (folder / CROISSANT).write_bytes(canonical_json(body))
 
@@ -105,7 +113,7 @@ def _suffix(name: str) -> str:
     return ".csv.gz" if name.endswith(".csv.gz") else "." + name.rpartition(".")[2]
 
 
-def _record_sets(cohort: Cohort, files: list[str]) -> list[dict[str, Any]]:
+def _record_sets(cohort: Cohort, folder: Path, files: list[str]) -> list[dict[str, Any]]:
     schemas: dict[str, tuple[Mapping[str, Any], str]] = {
         "samples": (cohort.samples.schema, "who was measured: a row per sample"),
         "provenance": (
@@ -115,27 +123,46 @@ def _record_sets(cohort: Cohort, files: list[str]) -> list[dict[str, Any]]:
     }
     for modality in cohort.matrices:
         features = cohort.features(modality)
-        ids = features["feature_id"].to_list()
-        unit = cohort.facts(modality).get("unit", "mixed or unknown")
-        what = f"{modality}, unit {unit}: a row per sample, sample_id and a float32 column per feature"
-        if len(ids) > _MOST_FIELDS:
-            what += f", whose {len(ids):,} ids are those of the table features/{modality}"
-        columns = {"sample_id": pl.String} | dict.fromkeys(ids if len(ids) <= _MOST_FIELDS else [], pl.Float32)
-        schemas[modality] = (columns, what)
-        schemas[f"features/{modality}"] = (features.schema, f"the features of {modality}: a row per column")
+        schemas[modality] = _matrix(cohort, modality, turned=_is_turned(folder / f"{modality}.csv.gz"))
+        schemas[f"features/{modality}"] = (features.schema, f"the features of {modality}: a row for each")
     sets = []
     for name, (schema, what) in sorted(schemas.items()):
         held = next((f"{name}{suffix}" for suffix in _TABLES if f"{name}{suffix}" in files), None)
         if held is not None:
-            sets.append(_record_set(name, held, schema, what))
+            present = set(_header(folder / held)) if ".csv" in held else set(schema)
+            sets.append(_record_set(name, held, {c: t for c, t in schema.items() if c in present}, what))
     return sets
 
 
+def _matrix(cohort: Cohort, modality: str, *, turned: bool) -> tuple[Mapping[str, Any], str]:
+    """Return the columns of a matrix as it was written, and what it is."""
+    unit = cohort.facts(modality).get("unit", "mixed or unknown")
+    rows, columns, key, table = "sample", "feature", "sample_id", f"features/{modality}"
+    ids = cohort.features(modality)["feature_id"].to_list()
+    if turned:
+        rows, columns, key, table, ids = "feature", "sample", "feature_id", "samples", measured(cohort, modality)
+    what = f"{modality}, unit {unit}: a row per {rows}, {key} and a float32 column per {columns}"
+    if len(ids) > _MOST_FIELDS:
+        what += f", whose {len(ids):,} ids are those of the table {table}"
+    return {key: pl.String} | dict.fromkeys(ids if len(ids) <= _MOST_FIELDS else [], pl.Float32), what
+
+
+def _is_turned(path: Path) -> bool:
+    """Whether a matrix has features in rows, as R's assays have."""
+    return path.exists() and _header(path)[0] == "feature_id"
+
+
+def _header(path: Path) -> list[str]:
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as stream:
+        return next(csv.reader(stream))
+
+
 def _record_set(name: str, file: str, schema: Mapping[str, Any], what: str) -> dict[str, Any]:
+    ids = {column: f"{name}/{plain}" for column, plain in zip(schema, plain_ids(schema, _UNFIT), strict=True)}
     fields = [
         {
             "@type": "cr:Field",
-            "@id": f"{name}/{column}",
+            "@id": ids[column],
             "name": column,
             "dataType": _data_type(dtype),
             "source": {"fileObject": {"@id": file}, "extract": {"column": column}},
@@ -143,10 +170,10 @@ def _record_set(name: str, file: str, schema: Mapping[str, Any], what: str) -> d
         for column, dtype in schema.items()
     ]
     body: dict[str, Any] = {"@type": "cr:RecordSet", "@id": name, "name": name, "description": what, "field": fields}
-    key = "feature_id" if name.startswith("features/") else "sample_id"
-    if key in schema:
-        body["key"] = {"@id": f"{name}/{key}"}
-    if key == "sample_id" and name != "samples" and key in schema:
+    key = next((key for key in ("feature_id", "sample_id") if key in schema), None)
+    if key is not None:
+        body["key"] = {"@id": ids[key]}
+    if key == "sample_id" and name != "samples":
         fields[0]["references"] = {"field": {"@id": "samples/sample_id"}}
     return body
 

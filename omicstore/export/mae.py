@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["write"]
 
-# Cells are missing only where they are empty: NA is the code of a tissue source site.
+# Cells are missing only where they are empty: NA is the code of a tissue source site. Ids are text: R would make 1 of
+# 001, and 1e+05 of 100000.
 _MAKE = """\
 library(MultiAssayExperiment); library(SummarizedExperiment)
-read <- function(path, ...) read.csv(path, check.names = FALSE, na.strings = "", ...)
-assays <- sapply(c({names}), function(m) SummarizedExperiment(list(values = as.matrix(read(paste0(m, ".csv.gz"), row.names = 1))), rowData = as(read(paste0("features/", m, ".csv"), row.names = 1), "DataFrame")), simplify = FALSE)
-mae <- MultiAssayExperiment(assays, as(read("patients.csv", row.names = 1), "DataFrame"), as(read("sampleMap.csv", colClasses = c("factor", "character", "character")), "DataFrame"))
+read <- function(path, id) read.csv(path, check.names = FALSE, na.strings = "", row.names = id, colClasses = setNames("character", id))
+assays <- sapply(c({names}), function(m) SummarizedExperiment(list(values = as.matrix(read(paste0(m, ".csv.gz"), "feature_id"))), rowData = as(read(paste0("features/", m, ".csv"), "feature_id"), "DataFrame")), simplify = FALSE)
+mae <- MultiAssayExperiment(assays, as(read("patients.csv", "patient_id"), "DataFrame"), as(read.csv("sampleMap.csv", na.strings = "", colClasses = c("factor", "character", "character")), "DataFrame"))
 saveRDS(mae, "mae.rds")
 """  # noqa: E501 - five lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 import omicstore
 from omicstore.export import EXPORTERS, export
+from omicstore.export.text import rows_of_text, write_rows
 from omicstore.store.cohort import Cohort
 
 Read = Callable[[Path, str], tuple[list[str], list[str], NDArray[Any]]]
@@ -224,3 +226,11 @@ class TestTables:
         for name, width in (("a_b", 6), ("uni", 4)):
             frame = pl.read_parquet(tmp_path / "out" / f"patches.{name}.parquet")
             assert (frame.height, len(frame["features"][0])) == (5, width)
+
+
+def test_a_missing_value_of_one_feature_has_its_cell() -> None:
+    values = np.array([[1.5], [np.nan]], np.float32)
+    written = io.BytesIO()
+    write_rows(written, [["a"], ["b"]], rows_of_text(values, ","), ",")
+    write_rows(written, [["c"]], rows_of_text(values[:1, :0], ","), ",")
+    assert written.getvalue() == b"a,1.5\nb,\nc\n"

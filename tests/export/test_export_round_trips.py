@@ -167,7 +167,7 @@ class TestStudyFolder:
         found = {m: self.meta(study, m) for m in UNITS}
         kinds = {m: (f["genetic_alteration_type"], f["datatype"], f["stable_id"]) for m, f in found.items()}
         assert kinds == {
-            "rna": ("MRNA_EXPRESSION", "CONTINUOUS", "mrna_seq_tpm"),
+            "rna": ("MRNA_EXPRESSION", "CONTINUOUS", "rna_seq_mrna"),
             "meth": ("METHYLATION", "CONTINUOUS", "methylation_hm450"),
             "prot": ("PROTEIN_LEVEL", "LOG2-VALUE", "rppa"),
             "cnv": ("COPY_NUMBER_ALTERATION", "DISCRETE", "gistic"),
@@ -186,6 +186,8 @@ class TestStudyFolder:
         [
             ("rna", "counts", ("MRNA_EXPRESSION", "CONTINUOUS", "rna_seq_mrna")),
             ("rna", "zscore", ("MRNA_EXPRESSION", "Z-SCORE", "rna_seq_mrna_median_all_sample_Zscores")),
+            ("rna", "fpkm", ("MRNA_EXPRESSION", "CONTINUOUS", "rna_seq_mrna")),
+            ("rna", "log2_ratio", ("MRNA_EXPRESSION", "CONTINUOUS", "mrna")),
             ("prot", "zscore", ("PROTEIN_LEVEL", "Z-SCORE", "rppa_Zscores")),
             ("prot", "intensity", ("GENERIC_ASSAY", "LIMIT-VALUE", "prot_values")),
             ("meth", "beta", ("GENERIC_ASSAY", "LIMIT-VALUE", "meth_values")),  # of no one array
@@ -209,7 +211,8 @@ class TestStudyFolder:
             frame = pl.read_csv(study / f"data_{modality}.txt", separator="\t", infer_schema=False)
             cells[modality] = set(frame[:, n_keys:].unpivot()["value"])
             if n_keys == 3:
-                assert frame["ENTITY_STABLE_ID"].str.contains(r"^[A-Za-z0-9._-]+$").all()
+                assert frame["ENTITY_STABLE_ID"].str.contains(r"^[A-Za-z0-9_-]+$").all()
+                assert frame["ENTITY_STABLE_ID"].is_unique().all()
         assert cells["cnv"] == {"-2", "-1", "0", "1", "2", "NA"}
         assert cells["mut"] == {"true", "false", "NA"}
 
@@ -280,6 +283,7 @@ class TestMultiAssayExperiment:
         assert len(lines) == 5
         assert 'c("rna", "prot")' in lines[2]
         assert all(line.count("(") == line.count(")") for line in lines)
+        assert 'row.names = id, colClasses = setNames("character", id)' in lines[1]  # or 001 becomes 1
         for name in ("patients.csv", "sampleMap.csv", "features/rna.csv", "rna.csv.gz", "README.md", "provenance.csv"):
             assert (tmp_path / "out" / name).is_file()
         mapped = pl.read_csv(tmp_path / "out" / "sampleMap.csv")

@@ -16,6 +16,7 @@ import omicstore
 from omicstore.cli import app
 from omicstore.export import EXPORTERS, export
 from omicstore.export.citations import CITATIONS
+from omicstore.export.croissant import _record_set
 from omicstore.export.terms import SIMULATED, terms_of
 from omicstore.store.cohort import Cohort
 
@@ -98,6 +99,26 @@ def test_croissant_reads_the_records(name: str, cohort: Cohort, tmp_path: Path) 
     assert [r["features/prot/feature_id"].decode() for r in dataset.records("features/prot")] == cohort.features(
         "prot"
     )["feature_id"].to_list()
+
+
+@of_rdflib
+def test_croissant_reads_tables_that_have_features_in_rows(cohort: Cohort, tmp_path: Path) -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    export(cohort, "mae", tmp_path / "out")
+    dataset = mlcroissant.Dataset(jsonld=str(tmp_path / "out" / "croissant.json"))
+    rows = list(dataset.records("rna"))
+    frame = cohort.to_polars("rna")
+    assert [row["rna/feature_id"].decode() for row in rows] == frame.columns[1:]
+    assert rows[0][f"rna/{frame['sample_id'][1]}"] == pytest.approx(frame[1, 1], nan_ok=True)
+    ids = [row["samples/sample_id"].decode() for row in dataset.records("samples")]
+    assert ids == cohort.samples["sample_id"].to_list()
+
+
+def test_croissant_has_no_space_in_an_identifier() -> None:
+    columns = {"sample_id": pl.String, "name:a b": pl.Float32, "name:a_b": pl.Float32}
+    fields = _record_set("metab", "metab.csv.gz", columns, "")["field"]
+    assert [field["@id"] for field in fields] == ["metab/sample_id", "metab/name:a_b_2", "metab/name:a_b"]
+    assert [field["source"]["extract"]["column"] for field in fields] == list(columns)
 
 
 def test_terms_of_each_source(licensed: Path) -> None:
