@@ -8,7 +8,8 @@ and, by convention,
   parts, each with its modality, its unit and `omicstore.sources.Source.part` set. Each is read on its own;
 - ``profile_ids(source) -> list[str]`` if the ids of a matrix cannot be found as in a delimited file;
 - ``people(source) -> pl.DataFrame | None`` if the source itself lists samples with their patients, which counts where
-  ids are no barcodes and the study file has no rule for them.
+  ids are no barcodes and the study file has no rule for them;
+- ``iter_patches(source, slide, cache)`` if the kind is ``patches``: the patches of one slide, some at a time.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from omicstore.recognise.cohorts import describe_cohort
 from omicstore.recognise.columns import COLUMN_FORMATS, column_layout
 from omicstore.recognise.finding import Finding, Part
 from omicstore.recognise.grid import columns_of, grid_of
-from omicstore.recognise.ids import profile_ids as profile_kind
+from omicstore.recognise.ids import kind_of_profiles
 from omicstore.recognise.names import named, sidecar
 from omicstore.recognise.other import not_a_source, not_a_table_of_samples
 from omicstore.recognise.references import reference
@@ -214,7 +214,7 @@ def _list_profiles(found: Finding, source: Source) -> None:
         found.unsure["samples"] = f"{error.found}; {error.run}"
         return
     if ids is not None:
-        found.ids, found.n_samples, found.profiles = tuple(ids), len(ids), profile_kind(ids)[0]
+        found.ids, found.n_samples, found.profiles = tuple(ids), len(ids), kind_of_profiles(ids)[0]
 
 
 def _matrix(found: Finding, layout: Layout | None, name: Named, beside: Sidecar) -> None:

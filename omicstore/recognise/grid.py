@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from omicstore.readers.cells import MISSING, is_finite, is_number
-from omicstore.recognise.ids import feature_ids, profile_ids, same_form
+from omicstore.recognise.ids import kind_of_features, kind_of_profiles, same_form
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,7 +75,7 @@ class Grid:
         The column that names the rows.
     features, profiles
         Their ids, as far as they are in the first rows and the header.
-    feature_kind, feature_certainty, profile_kind, profile_share
+    feature_kind, feature_certainty, profile_kind
         From `omicstore.recognise.ids`.
     values
         (profiles, features), NaN where missing.
@@ -89,7 +89,6 @@ class Grid:
     feature_kind: str | None
     feature_certainty: float
     profile_kind: str | None
-    profile_share: float
     values: NDArray[np.float64]
 
 
@@ -102,17 +101,17 @@ def grid_of(columns: Columns) -> Grid | None:
         measured = measured[1:]
     if not measured or len(measured) < NUMERIC * (len(header) - len(columns.blank) - 1 - _n_info(columns)):
         return None
-    across, across_share = profile_ids([header[i] for i in measured])
+    across = kind_of_profiles([header[i] for i in measured])[0]
     if across is not None:
-        return _features_in_rows(columns, measured, across, across_share)
+        return _features_in_rows(columns, measured, across)
     down = _profile_column(columns)
     if down is not None:
         return _features_in_columns(columns, measured, down, certain=True)
-    of_header, of_rows = feature_ids([header[i] for i in measured]), _feature_column(columns, len(header))
+    of_header, of_rows = kind_of_features([header[i] for i in measured]), _feature_column(columns, len(header))
     if of_header[0] is not None and (of_rows is None or of_header[1] >= of_rows[2]):
         return _features_in_columns(columns, measured, _first_unmeasured(columns, measured), certain=False)
     if of_rows is not None:
-        return _features_in_rows(columns, [i for i in measured if i > max(columns.text, default=0)], None, 0.0)
+        return _features_in_rows(columns, [i for i in measured if i > max(columns.text, default=0)], None)
     return None
 
 
@@ -124,12 +123,12 @@ def _n_info(columns: Columns) -> int:
 
 
 def _is_profile_column(columns: Columns, column: int) -> bool:
-    return profile_ids(columns.cells(column))[0] is not None
+    return kind_of_profiles(columns.cells(column))[0] is not None
 
 
 def _profile_column(columns: Columns) -> int | None:
     candidates = dict.fromkeys([0, *columns.text])
-    found = {i: profile_ids(columns.cells(i)) for i in candidates}
+    found = {i: kind_of_profiles(columns.cells(i)) for i in candidates}
     strong = [i for i, (kind, share) in found.items() if kind is not None and share > 0.9]
     named = [i for i in strong if found[i][0] != "depmap"]  # the name tells the tissue too
     return next(iter([*named, *strong]), None)
@@ -145,7 +144,7 @@ def _features_in_columns(columns: Columns, measured: list[int], at: int, *, cert
     measured = [i for i in measured if i != at]
     features = [header[i] for i in measured]
     profiles = columns.cells(at)
-    kind, certainty = feature_ids(features)
+    kind, certainty = kind_of_features(features)
     return Grid(
         in_rows=False,
         certain=certain or certainty > 0.9,
@@ -154,13 +153,12 @@ def _features_in_columns(columns: Columns, measured: list[int], at: int, *, cert
         profiles=profiles,
         feature_kind=kind,
         feature_certainty=certainty,
-        profile_kind=profile_ids(profiles)[0],
-        profile_share=profile_ids(profiles)[1],
+        profile_kind=kind_of_profiles(profiles)[0],
         values=_values(columns, measured),
     )
 
 
-def _features_in_rows(columns: Columns, measured: list[int], kind: str | None, share: float) -> Grid | None:
+def _features_in_rows(columns: Columns, measured: list[int], kind: str | None) -> Grid | None:
     header = columns.layout.header
     if kind is not None:
         measured = [i for i in measured if same_form(header[i], kind)]
@@ -178,7 +176,6 @@ def _features_in_rows(columns: Columns, measured: list[int], kind: str | None, s
         feature_kind=of_rows,
         feature_certainty=certainty,
         profile_kind=kind,
-        profile_share=share,
         values=_values(columns, measured).T,
     )
 
@@ -187,7 +184,7 @@ def _feature_column(columns: Columns, before: int) -> tuple[int, str | None, flo
     """Return the column that names the features best, its kind and certainty."""
     header = columns.layout.header
     candidates = [i for i in dict.fromkeys([0, *columns.text]) if i < before and (i in columns.text or i == 0)]
-    told = {i: feature_ids(columns.cells(i)) for i in candidates}
+    told = {i: kind_of_features(columns.cells(i)) for i in candidates}
     for pattern in _NAMES:
         for i in candidates:
             if re.search(pattern, header[i], re.IGNORECASE) and told[i][0] is not None and _distinct(columns, i):

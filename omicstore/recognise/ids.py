@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from omicstore.identifiers import Barcode
 
-__all__ = ["GENE_IDS", "feature_ids", "profile_ids", "same_form", "sample_of", "share"]
+__all__ = ["GENE_IDS", "kind_of_features", "kind_of_profiles", "same_form", "sample_of", "share"]
 
 #: Kinds of feature ids that are genes.
 GENE_IDS = frozenset({"ensembl", "ensembl.version", "symbol", "symbol|entrez", "entrez"})
@@ -68,7 +68,7 @@ def share(ids: Sequence[str], test: Callable[[str], object]) -> float:
     return sum(bool(test(text)) for text in ids) / max(len(ids), 1)
 
 
-def feature_ids(ids: Sequence[str]) -> tuple[str | None, float]:
+def kind_of_features(ids: Sequence[str]) -> tuple[str | None, float]:
     """Tell what features the ids name, and how certain that is (0 to 1).
 
     Returns
@@ -81,13 +81,13 @@ def feature_ids(ids: Sequence[str]) -> tuple[str | None, float]:
 
     Examples
     --------
-    >>> feature_ids(["cg00000029", "cg00000108"])
+    >>> kind_of_features(["cg00000029", "cg00000108"])
     ('illumina_probe', 1.0)
-    >>> feature_ids(["ENSG00000141510.16"])
+    >>> kind_of_features(["ENSG00000141510.16"])
     ('ensembl.version', 1.0)
-    >>> feature_ids(["TP53", "EGFR", "A1BG"])[0]
+    >>> kind_of_features(["TP53", "EGFR", "A1BG"])[0]
     'symbol'
-    >>> feature_ids(["the", "first", "ward"])
+    >>> kind_of_features(["the", "first", "ward"])
     (None, 0.0)
     """
     some = sample_of(ids)
@@ -100,7 +100,7 @@ def feature_ids(ids: Sequence[str]) -> tuple[str | None, float]:
     marked = share(some, _ANTIBODY.fullmatch)
     if marked >= 0.05 and antibodies >= 0.3:
         return "antibody", max(antibodies, 0.9)
-    if profile_ids(some)[0] == "numbered":  # no family of genes is as large
+    if kind_of_profiles(some)[0] == "numbered":  # no family of genes is as large
         return None, 0.0
     known = len({text.split(".")[0] for text in ids} & _KNOWN)
     symbols = share(some, _SYMBOL.fullmatch)
@@ -135,7 +135,7 @@ def _counts_up(ids: Sequence[str]) -> bool:
     return all(int(b) - int(a) == 1 for a, b in itertools.pairwise(ids))
 
 
-def profile_ids(ids: Sequence[str]) -> tuple[str | None, float]:
+def kind_of_profiles(ids: Sequence[str]) -> tuple[str | None, float]:
     """Tell whose profiles the ids name.
 
     Returns
@@ -149,9 +149,9 @@ def profile_ids(ids: Sequence[str]) -> tuple[str | None, float]:
 
     Examples
     --------
-    >>> profile_ids(["TCGA-4Z-AA7M-01A-11R-A39I-07", "TCGA-4Z-AA7N-01A-11R-A39I-07"])
+    >>> kind_of_profiles(["TCGA-4Z-AA7M-01A-11R-A39I-07", "TCGA-4Z-AA7N-01A-11R-A39I-07"])
     ('tcga aliquot', 1.0)
-    >>> profile_ids(["DMS53_LUNG", "SW1116_LARGE_INTESTINE"])
+    >>> kind_of_profiles(["DMS53_LUNG", "SW1116_LARGE_INTESTINE"])
     ('ccle', 1.0)
     """
     some = sample_of(ids)
@@ -191,7 +191,7 @@ def _level(code: Barcode) -> str:
 
 
 def same_form(text: str, kind: str) -> bool:
-    """Whether an id is of the kind that `profile_ids` told of its column or header."""
+    """Whether an id is of the kind that `kind_of_profiles` told of its column or header."""
     if kind.startswith("tcga"):
         return parse_barcode(text) is not None
     return _PATTERNS[kind].fullmatch(text.strip()) is not None

@@ -42,7 +42,7 @@ def judge(feature_kind: str | None, certainty: float, stats: Stats, name: Named)
     Parameters
     ----------
     feature_kind, certainty
-        From `omicstore.recognise.ids.feature_ids`.
+        From `omicstore.recognise.ids.kind_of_features`.
     stats
         Of a sample of the values.
     name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from omicstore.identifiers import parse_barcode
 from omicstore.readers.cells import is_number
-from omicstore.recognise.ids import feature_ids, profile_ids, share
+from omicstore.recognise.ids import kind_of_features, kind_of_profiles, share
 
 if TYPE_CHECKING:
     from omicstore.readers.recognise import Head
@@ -106,7 +106,7 @@ def _text(head: Head) -> str | None:
     if re.match(r"(?:cancer_study_identifier|stable_id|type_of_cancer|genetic_alteration_type):", lines[0]):
         return "a meta file, case list or gene panel of cBioPortal: name the study's folder"
     if len(lines) > 1 and share(lines, lambda line: re.fullmatch(r"[^\s,;]+", line)) == 1:
-        kind = feature_ids(lines)[0]
+        kind = kind_of_features(lines)[0]
         return f"a list of {kind} ids" if kind else "a list of names"
     if len(lines) == 1 and "\t" in lines[0]:
         return "a header without a row" if not any(map(is_number, lines[0].split("\t"))) else "a single row"
@@ -162,11 +162,14 @@ def _tests(low: set[str]) -> str | None:
 
 
 def _one_sample(header: list[str], columns: Columns) -> str | None:
-    if feature_ids([header[0]])[0] in ("ensembl", "ensembl.version", "illumina_probe") or header[0].startswith("N_"):
+    first = kind_of_features([header[0]])[0]
+    if first in ("ensembl", "ensembl.version", "illumina_probe") or header[0].startswith("N_"):
+        "N_"
+    ):
         if all(is_number(name) for name in header[1:]):
             return "values of one sample without a header: nothing in it says of which sample"
         return None
-    genes = feature_ids([cell for cell in columns.cells(0) if not cell.startswith("N_")])[0]
+    genes = kind_of_features([cell for cell in columns.cells(0) if not cell.startswith("N_")])[0]
     if genes in ("ensembl", "ensembl.version") and not any(map(parse_barcode, header)):
         if {"unstranded", "stranded_first"} & set(header):
             return "counts of one sample in the middle of GDC's pipeline: its final file begins with '# gene-model'"
@@ -179,9 +182,9 @@ def _one_sample(header: list[str], columns: Columns) -> str | None:
 
 def _map(header: list[str], columns: Columns) -> str | None:
     """Names of features beside names of features."""
-    if len(header) > 4 or columns.numbers or len(columns.text) < 2 or profile_ids(columns.cells(0))[0]:
+    if len(header) > 4 or columns.numbers or len(columns.text) < 2 or kind_of_profiles(columns.cells(0))[0]:
         return None
-    named = sum(feature_ids(columns.cells(i))[0] is not None for i in columns.text)
+    named = sum(kind_of_features(columns.cells(i))[0] is not None for i in columns.text)
     return "a map from features to features" if named >= 2 else None
 
 
@@ -191,9 +194,9 @@ def _sets(header: list[str], columns: Columns) -> str | None:
         return None
     first = list(columns.text[2:40])
     cells = [cell for i in first for cell in columns.cells(i) if cell]
-    if profile_ids(columns.cells(0))[0] or not cells:
+    if kind_of_profiles(columns.cells(0))[0] or not cells:
         return None
-    kind, certainty = feature_ids(cells)
+    kind, certainty = kind_of_features(cells)
     if kind in ("symbol", "metabolite") and certainty > 0.5 and share(cells, lambda c: len(c) <= 15) > 0.9:
         return "sets of genes" if kind == "symbol" else "sets of metabolites"
     return None

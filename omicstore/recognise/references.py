@@ -10,7 +10,7 @@ from omicstore.readers.recognise import look
 from omicstore.readers.references import COLUMNS
 from omicstore.recognise.finding import Finding
 from omicstore.recognise.grid import columns_of
-from omicstore.recognise.ids import feature_ids, share
+from omicstore.recognise.ids import kind_of_features, share
 from omicstore.recognise.names import named
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _fill(found: Finding, head: Head) -> None:
     if found.format in ("hgnc", "probe-list"):
         found.features = "symbol" if found.format == "hgnc" else "illumina_probe"
         return
-    found.features = "illumina_probe" if found.format == "illumina-manifest" else feature_ids(head.ids)[0]
+    found.features = "illumina_probe" if found.format == "illumina-manifest" else kind_of_features(head.ids)[0]
     if found.features != "illumina_probe":
         found.reference = "genes"
         return

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from omicstore.readers.followup import endpoints
-from omicstore.recognise.ids import profile_ids
+from omicstore.recognise.ids import kind_of_profiles
 from omicstore.recognise.measured import judge
 from omicstore.recognise.values import measure
 
@@ -62,7 +62,7 @@ def patient_column(columns: Columns) -> int | None:
     """Return the column that says who a row is of, or None."""
     header = columns.layout.header
     candidates = [i for i in range(min(len(header), 200)) if columns.cells(i)]
-    told = {i: profile_ids(columns.cells(i)) for i in candidates}
+    told = {i: kind_of_profiles(columns.cells(i)) for i in candidates}
     sure = [i for i in candidates if told[i][0] is not None and told[i][1] > 0.5]
     for choice in (
         [i for i in sure if told[i][0] != "tcga slide" and _ID.fullmatch(header[i])],
@@ -81,9 +81,9 @@ def describe_table(found: Finding, columns: Columns) -> bool:
     if at is None and not words >= 2:
         return False
     header = columns.layout.header
-    barcodes = at is not None and profile_ids(columns.cells(at))[0] is not None
+    barcodes = at is not None and kind_of_profiles(columns.cells(at))[0] is not None
     found.format = "clinical-table"
-    found.profiles = profile_ids(columns.cells(at))[0] if at is not None else None
+    found.profiles = kind_of_profiles(columns.cells(at))[0] if at is not None else None
     found.ids = tuple(columns.cells(at if at is not None else 0))
     if at not in (None, 0) and header.count(header[at]) == 1:
         found.keys["id"] = header[at]
@@ -158,6 +158,6 @@ def _id_columns(grid: Grid, layout: Layout) -> list[str]:
     for i, name in enumerate(layout.header[:50]):
         if i == grid.id or not name or name in taken or not layout.is_text(i):
             continue
-        if profile_ids([row[i] for row in layout.rows if i < len(row)])[0] is not None:
+        if kind_of_profiles([row[i] for row in layout.rows if i < len(row)])[0] is not None:
             again.append(name)
     return again

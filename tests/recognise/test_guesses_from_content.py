@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from omicstore.harmonize.antibody_genes import ANTIBODY_GENES
 from omicstore.recognise import Finding, recognise
-from omicstore.recognise.ids import feature_ids, profile_ids
+from omicstore.recognise.ids import kind_of_features, kind_of_profiles
 from omicstore.recognise.names import named
 
 SYMBOLS = sorted({gene for genes in ANTIBODY_GENES.values() for gene in genes})
@@ -116,12 +116,12 @@ def test_a_matrix_is_told_right_or_said_to_be_unsure(
 
 @pytest.mark.parametrize("kind", sorted(FEATURES))
 def test_features_are_told_from_their_ids(kind: str) -> None:
-    assert feature_ids(FEATURES[kind])[0] == kind
+    assert kind_of_features(FEATURES[kind])[0] == kind
 
 
 @pytest.mark.parametrize("kind", sorted(PROFILES))
 def test_profiles_are_told_from_their_ids(kind: str) -> None:
-    assert profile_ids(PROFILES[kind]) == (kind, 1.0)
+    assert kind_of_profiles(PROFILES[kind]) == (kind, 1.0)
 
 
 @pytest.mark.parametrize(
