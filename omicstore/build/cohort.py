@@ -10,6 +10,7 @@ import polars as pl
 from omicstore.build.files import FileHashes
 from omicstore.build.plan import Planned, load_plan
 from omicstore.build.provenance import Ledger
+from omicstore.errors import StudyError
 from omicstore.files import canonical_json, write_if_changed
 from omicstore.harmonize import tables
 from omicstore.harmonize.assay import Assay, Matrix, combine, to_assays
@@ -84,6 +85,12 @@ class _CohortBuild:
         order = list(MODALITIES)
         by_modality: dict[str, list[tuple[int, Source]]] = {}
         parts = [(position, part) for position, source in enumerate(self.study.sources) for part in expand(source)]
+        if not any(part.modality for _, part in parts):
+            raise StudyError(
+                f"no source measures anybody of {self.cohort}: there are tables of patients alone",
+                expected="a matrix, reports or slides; a patient without any is not stored",
+                run="add one to study.sources in params.yaml; omicstore sources FILE... says what a file is",
+            )
         for position, source in parts:
             if source.modality is None or MODALITIES[source.modality].kind != "matrix":
                 self.tables_raw += [(position, self._id(source), raw) for raw in self._read(source)]
