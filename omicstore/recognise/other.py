@@ -164,8 +164,6 @@ def _tests(low: set[str]) -> str | None:
 def _one_sample(header: list[str], columns: Columns) -> str | None:
     first = kind_of_features([header[0]])[0]
     if first in ("ensembl", "ensembl.version", "illumina_probe") or header[0].startswith("N_"):
-        "N_"
-    ):
         if all(is_number(name) for name in header[1:]):
             return "values of one sample without a header: nothing in it says of which sample"
         return None
