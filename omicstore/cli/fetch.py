@@ -168,11 +168,15 @@ def _run(out: Output, where: Where, ask: Callable[[Http], Plan]) -> None:
         out.messages.print(f"what came is kept in {where.out}; the same command goes on from there", soft_wrap=True)
         raise
     done = brought.done
+    if brought.superseded:
+        n = counted(len(brought.superseded), "file")
+        out.note(f"{n} of earlier fetches that {plan.portal} no longer lists: moved to {where.out / 'superseded'}")
     body = {
         "out": str(where.out),
         "fetched": len(done.fetched),
         "kept": done.kept,
         "bytes": done.size,
+        "superseded": len(brought.superseded),
         "study": str(where.out / "study.yaml") if brought.written else None,
         "section": brought.section,
     }

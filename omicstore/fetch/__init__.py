@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from omicstore.fetch.record import Record
 from omicstore.fetch.run import Done, fetch
 from omicstore.fetch.section import remember, write
+from omicstore.fetch.superseded import set_aside
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,11 +35,14 @@ class Brought:
         The study section of all that the folder has, as YAML.
     written
         Whether study.yaml says it; not where a person has changed that file, or where no source is there yet.
+    superseded
+        Files of earlier fetches that the portal no longer lists, and that were moved out of the sources.
     """
 
     done: Done
     section: str
     written: bool
+    superseded: list[str]
 
 
 def bring(plan: Plan, folder: Path, *, jobs: int = 4) -> Brought:
@@ -62,6 +66,7 @@ def bring(plan: Plan, folder: Path, *, jobs: int = 4) -> Brought:
     """
     with Record.writing(folder) as record:
         done = fetch(plan, folder, record, jobs=jobs)
+        superseded = set_aside(plan, folder, record)
         remember(plan, folder, record)
         text, written = write(folder, record)
-    return Brought(done, text, written)
+    return Brought(done, text, written, superseded)

@@ -56,12 +56,14 @@ _ARRAYS = {
 class Offer:
     """One kind of data that GDC has.
 
+    The data format is not asked for: kind and workflow tell the files, and GDC has renamed formats (TXT, now TSV).
+
     Attributes
     ----------
     name, title
         What is asked for, and what it is.
-    data_type, workflow, data_format
-        GDC's own names, by which its files are found; None where one does not matter.
+    data_type, workflow
+        GDC's own names, by which its files are found; no workflow where it does not matter.
     format, modality, unit
         What the study file says of it; no format where it needs a choice that is the user's.
     """
@@ -70,7 +72,6 @@ class Offer:
     title: str
     data_type: str = ""
     workflow: str | None = None
-    data_format: str | None = None
     format: str | None = None
     modality: str | None = None
     unit: str | None = None
@@ -80,31 +81,31 @@ OFFERS: dict[str, Offer] = {
     o.name: o
     for o in (
         Offer(
-            "rna", "gene expression, STAR counts and TPM", "Gene Expression Quantification", "STAR - Counts", "TSV",
+            "rna", "gene expression, STAR counts and TPM", "Gene Expression Quantification", "STAR - Counts",
             "gdc-star-counts", "rna", "tpm",
         ),
         Offer(
-            "meth", "methylation beta values, SeSAMe", "Methylation Beta Value", None, "TXT",
+            "meth", "methylation beta values, SeSAMe", "Methylation Beta Value", None,
             "gdc-methylation", "meth", "beta",
         ),
         Offer(
-            "prot", "protein abundance, RPPA", "Protein Expression Quantification", None, "TSV",
+            "prot", "protein abundance, RPPA", "Protein Expression Quantification", None,
             "gdc-rppa", "prot", "log2_ratio",
         ),
         Offer(
-            "mirna", "miRNA expression", "miRNA Expression Quantification", "BCGSC miRNA Profiling", "TXT",
+            "mirna", "miRNA expression", "miRNA Expression Quantification", "BCGSC miRNA Profiling",
             "gdc-mirna", "mirna", "rpm",
         ),
         Offer(
-            "cnv", "copy number of genes, ASCAT3", "Gene Level Copy Number", "ASCAT3", "TSV",
+            "cnv", "copy number of genes, ASCAT3", "Gene Level Copy Number", "ASCAT3",
             "gdc-cnv", "cnv", "copy_number",
         ),
         Offer(
             "mut", "somatic mutations, masked", "Masked Somatic Mutation",
-            "Aliquot Ensemble Somatic Variant Merging and Masking", "MAF", "maf", "mut", "mutated",
+            "Aliquot Ensemble Somatic Variant Merging and Masking", "maf", "mut", "mutated",
         ),
         Offer("clinical", "clinical tables of all cases", format="gdc-clinical"),
-        Offer("slides", "diagnostic and tissue slides (very large)", "Slide Image", None, "SVS"),
+        Offer("slides", "diagnostic and tissue slides (very large)", "Slide Image"),
     )
 }  # fmt: skip
 
@@ -192,7 +193,6 @@ def _files(http: Http, base: str, project: str, offer: Offer) -> list[Part]:
         "access": "open",
         "data_type": offer.data_type,
         "analysis.workflow_type": offer.workflow,
-        "data_format": offer.data_format,
     }
     content = [_is(field, value) for field, value in asked.items() if value is not None]
     body = {
@@ -203,8 +203,12 @@ def _files(http: Http, base: str, project: str, offer: Offer) -> list[Part]:
     total, start = 1, 0
     while start < total:
         page, total = _hits(http.json(f"{base}/files", {**body, "from": start}), "files")
-        if not page:
-            break
+        if not page and start < total:
+            raise FetchError(
+                f"GDC's list of {offer.name} files of {project} ends after {start:,} of {total:,}",
+                expected="all of them",
+                run="run the same command later",
+            )
         hits |= {str(hit.get("file_id", "")): hit for hit in page}
         start += len(page)
     by_array: dict[str, list[dict[str, Any]]] = {}

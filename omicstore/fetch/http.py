@@ -172,6 +172,8 @@ class Http:
                 f"{url} cannot be opened: {error}", expected="an http or https URL", run="check --endpoint"
             ) from None
         except self._errors as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                raise _distrusted(url, error) from None
             raise Lost(_why(error)) from None
 
     def patiently(
@@ -249,6 +251,15 @@ def _status(response: httpx.Response) -> str:
 def _why(error: Exception) -> str:
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _distrusted(url: str, error: Exception) -> FetchError:
+    """Return the error for a certificate that nobody vouches for: another try would not mend it."""
+    return FetchError(
+        f"{url} cannot prove who it is ({_why(error)})",
+        expected="a certificate that this machine trusts",
+        run="if a proxy of your institution stands in between, name its certificates: export SSL_CERT_FILE=ca.pem",
+    )
 
 
 def _refused(url: str, response: httpx.Response) -> FetchError:

@@ -81,6 +81,10 @@ class Record:
             with (self.folder / NAME).open("a", encoding="utf-8") as handle:
                 handle.write(_line(what, path, entry))
 
+    def forget(self, what: str, path: str) -> None:
+        """Forget something; on disk with the next `tidy`."""
+        self._known.pop((what, path), None)
+
     def tidy(self) -> None:
         """Write the record again, sorted and without what is out of date."""
         lines = "".join(_line(*key, entry) for key, entry in sorted(self._known.items()))

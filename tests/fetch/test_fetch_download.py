@@ -253,3 +253,17 @@ def test_two_fetches_into_one_folder(portal: Any, item: Item, tmp_path: Path) ->
 def test_a_portal_cannot_choose_where_a_file_goes(name: str) -> None:
     with pytest.raises(FetchError, match="Expected a plain file name"):
         plain_name(name, "GDC")
+
+
+def test_a_certificate_that_nobody_vouches_for_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    httpx = pytest.importorskip("httpx")
+    tries: list[object] = []
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        tries.append(args)
+        raise httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate")
+
+    monkeypatch.setattr(httpx.Client, "stream", refuse)
+    with Http(threading.Event()) as http, pytest.raises(FetchError, match="cannot prove who it is.*SSL_CERT_FILE"):
+        http.json("https://portal.example/files")
+    assert len(tries) == 1

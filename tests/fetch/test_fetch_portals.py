@@ -18,6 +18,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from omicstore.cli import app
+from omicstore.errors import FetchError
 from omicstore.fetch import bring, gdc, references, xena
 from omicstore.fetch.http import Http
 from omicstore.formats import FORMATS
@@ -80,7 +81,7 @@ class TestGdc:
         assert [body["from"] for body in bodies] == [0, 2, 4]
         asked = {c["content"]["field"]: c["content"]["value"] for c in bodies[0]["filters"]["content"]}
         assert asked == {
-            "cases.project.project_id": ["TCGA-BLCA"], "access": ["open"], "data_format": ["TSV"],
+            "cases.project.project_id": ["TCGA-BLCA"], "access": ["open"],
             "data_type": ["Gene Expression Quantification"], "analysis.workflow_type": ["STAR - Counts"],
         }  # fmt: skip
 
@@ -119,6 +120,32 @@ class TestGdc:
             "TCGA-BLCA/rna": ("gdc-star-counts", "rna", "tpm", None),
         }
         assert all(s.licence and s.path.exists() for s in study.sources)
+
+    def test_what_gdc_no_longer_lists_is_set_aside(self, blca: Any, run: Any, tmp_path: Path) -> None:
+        asked = ("gdc", "--project", "BLCA", "--modalities", "rna", "--endpoint", blca.url, "--out", str(tmp_path))
+        assert run(*asked).exit_code == 0
+        old = f"TCGA-BLCA/rna/{blca.gdc[0]['file_id']}/{blca.gdc[0]['file_name']}"
+        own = tmp_path / "TCGA-BLCA/rna/own/own.rna_seq.augmented_star_gene_counts.tsv"
+        own.parent.mkdir()
+        own.write_text("not ours to move")
+        blca.gdc.pop(0)
+        new = blca.add_gdc("new.tsv", b"rna0, again")
+        done = run(*asked)
+        assert done.exit_code == 0
+        assert "1 file of earlier fetches that GDC no longer lists: moved to" in done.stderr
+        assert (tmp_path / "superseded" / old).read_bytes() == b"rna0"
+        assert not (tmp_path / old).parent.exists()
+        assert (tmp_path / "TCGA-BLCA/rna" / new / "new.tsv").exists()
+        assert own.exists()
+        assert "moved" not in run(*asked).stderr
+
+    def test_a_list_that_ends_early_is_told(self, blca: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def cut(self: Any, body: Any) -> Any:
+            return {"data": {"hits": blca.gdc[:2] if body["from"] == 0 else [], "pagination": {"total": 5}}}
+
+        monkeypatch.setattr(blca.server.RequestHandlerClass, "files", cut)
+        with Http(threading.Event()) as http, pytest.raises(FetchError, match="ends after 2 of 5"):
+            gdc.plan(http, ["BLCA"], ["rna"], blca.url)
 
     def test_a_name_that_leaves_the_folder_is_refused(self, portal: Any, run: Any, tmp_path: Path) -> None:
         portal.add_gdc("../../../evil.tsv", b"x")
@@ -230,7 +257,8 @@ class TestCommand:
         assert body["parts"][0]["items"][0].keys() == {"path", "url", "bytes", "md5", "here"}
         assert json.loads(run(*words).stdout)["fetched"] == 5
         assert json.loads(run(*words).stdout) | {"section": ""} == {
-            "out": "data/raw", "fetched": 0, "kept": 5, "bytes": 0, "study": "data/raw/study.yaml", "section": ""
+            "out": "data/raw", "fetched": 0, "kept": 5, "bytes": 0, "superseded": 0, "study": "data/raw/study.yaml",
+            "section": "",
         }  # fmt: skip
         assert json.loads(run(*words, "--dry-run").stdout)["here"] == 5
 
