@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from omicstore.errors import SourceError
 from omicstore.harmonize.people import Members, Note, Raws, Row, source_name
 from omicstore.progress import task
 from omicstore.schema import PROFILES, REPORTS
@@ -125,6 +127,11 @@ def make_patches(raws: Raws, members: Members, notes: dict[int, Note]) -> tuple[
         in `raws`; sorted by slide_id.
     profiles
         In the columns of the store.
+
+    Raises
+    ------
+    SourceError
+        If two sources have the same slide by the same encoder.
     """
     rows: list[dict[str, Any]] = []
     for i, (source_id, raw) in enumerate(raws):
@@ -141,6 +148,14 @@ def make_patches(raws: Raws, members: Members, notes: dict[int, Note]) -> tuple[
                 | {"profile_id": record["slide_id"], "platform": record.get("encoder"), "chosen": True, "n_missing": 0}
             )
     rows.sort(key=lambda r: (r["slide_id"], r["encoder"] or "", r["path"] or ""))
+    for one, other in pairwise(rows):
+        if (one["slide_id"], one["encoder"]) == (other["slide_id"], other["encoder"]):
+            raise SourceError(
+                other["path"],
+                f"slide {one['slide_id']} of encoder {one['encoder']} is there twice, here and as {one['path']}",
+                expected="each slide once for each encoder",
+                run="leave one of the two out, or name the encoder of each source",
+            )
     _number(rows)
     frame = pl.DataFrame(rows, schema_overrides=PATCH_COLUMNS | PROFILES.columns, infer_schema_length=None)
     if not rows:

@@ -96,12 +96,7 @@ def read_slides(source: Source, sampling: Sampling | None = None) -> list[RawTab
             raw_id = barcode.text if barcode is not None else slide_id
             rows.append(dict(zip(_SCHEMA, (raw_id, slide_id, str(path), encoder, count), strict=True)))
     if not rows:
-        raise SourceError(
-            source.path,
-            f"none of {len(named)} slides has a barcode in its name and tissue on it",
-            expected="names such as TCGA-XX-XXXX-01Z-00-DX1.svs or TCGA-XX-XXXX-01Z-00-DX1_512_1024.png",
-            run="give study.samples for other names",
-        )
+        raise _none_of(source, len(named), drops)
     frame = pl.DataFrame(rows, schema=_SCHEMA)
     twice = frame.filter(frame["slide_id"].is_duplicated())["slide_id"]
     if len(twice):
@@ -180,6 +175,23 @@ class _Place(NamedTuple):
     y: int | None
     image: Image
     jpeg: bytes | None = None
+
+
+def _none_of(source: Source, n: int, drops: Drops) -> SourceError:
+    why = " and ".join(f"{count} with {reason}" for reason, count in sorted(drops.counts.items()))
+    found = f"none of {n} slides can be taken: {why}"
+    if "no barcode" in drops.counts:
+        names = "TCGA-XX-XXXX-01Z-00-DX1.svs or TCGA-XX-XXXX-01Z-00-DX1_512_1024.png"
+        return SourceError(
+            source.path, found, expected=f"names such as {names}", run="give study.samples for other names"
+        )
+    tile = f"a tile of {source.tile_size} pixels at {source.magnification or MAGNIFICATION:g}x"
+    return SourceError(
+        source.path,
+        found,
+        expected=f"stained tissue on half of {tile}",
+        run="look at a slide with omicstore.slides.overview, and mend magnification: and tile_size: of the source",
+    )
 
 
 def _files(path: Path) -> list[Path]:

@@ -170,12 +170,12 @@ class Slide:
     def _read(self, x: int, y: int, level: int, size: tuple[int, int]) -> Image:
         try:
             found: Image = self._file.read_region((x, y), level, size).convert("RGB")
-        except (OSError, ValueError, LookupError, RuntimeError) as error:
+        except (OSError, ValueError, TypeError, LookupError, RuntimeError) as error:
             raise SourceError(
                 self.path,
                 f"cannot be read at x {x}, y {y} ({' '.join(str(error).split())[:200]})",
-                expected="a whole slide",
-                run="download it again",
+                expected="a whole slide of 8-bit RGB",
+                run="download it again, or leave it out of the folder",
             ) from None
         return found
 

@@ -22,8 +22,13 @@ LOWEST, HIGHEST = 13, 51
 DARK = 25
 
 
+#: More saturated than this (of 255), and at least as green as red, is the ink of a blue or green pen: haematoxylin and
+#: eosin have more red than green, and the blue of a counterstain is pale. Red ink cannot be told from eosin so.
+INK = 100
+
+
 def tissue_mask(picture: NDArray[np.uint8], small: int = 64) -> NDArray[np.bool_]:
-    """Tell stained tissue from glass, by Otsu's threshold on the saturation.
+    """Tell stained tissue from glass and from blue, green and black ink, by Otsu's threshold on the saturation.
 
     Parameters
     ----------
@@ -53,7 +58,7 @@ def tissue_mask(picture: NDArray[np.uint8], small: int = 64) -> NDArray[np.bool_
 
     most = picture.max(axis=2).astype(np.uint16)
     saturation = (255 * (most - picture.min(axis=2)) // np.maximum(most, 1)).astype(np.uint8)
-    saturation[most < DARK] = 0
+    saturation[(most < DARK) | ((saturation > INK) & (picture[..., 1] >= picture[..., 0]))] = 0
     flat = saturation.min() == saturation.max()
     threshold = LOWEST if flat else int(np.clip(filters.threshold_otsu(saturation), LOWEST, HIGHEST))
     mask = saturation > threshold

@@ -165,3 +165,17 @@ def test_the_magnification_of_an_aperio_slide(tmp_path: Path) -> None:
         assert opened.level0_magnification == 40.0
         assert opened.corners.tolist() == [[0, 0]]
         assert opened.tile(0, 0).size == (256, 256)
+
+
+@pytest.mark.parametrize(
+    ("colour", "kept"),
+    [
+        ((20, 20, 180), False), ((40, 70, 160), False), ((20, 140, 40), False), ((10, 10, 10), False),  # pens
+        ((200, 120, 170), True), ((110, 70, 150), True), ((90, 50, 120), True), ((230, 150, 180), True),  # H&E
+        ((150, 110, 80), True), ((160, 170, 205), True),  # DAB and its pale counterstain
+    ],
+)  # fmt: skip
+def test_ink_is_no_tissue(colour: tuple[int, int, int], kept: bool) -> None:
+    picture = np.full((200, 200, 3), 245, np.uint8)
+    picture[20:100, 20:180] = colour
+    assert tissue_mask(picture)[60, 100] == kept

@@ -271,7 +271,36 @@ def test_folders_without_slides(tmp_path: Path, study: Write) -> None:
             build_study(root, quiet)
     Image.new("RGB", (8, 8)).save(tmp_path / "empty" / "picture.png")
     root = study(path="empty", format="tiles", keep_tiles=True)
-    with pytest.raises(SourceError, match="none of 1 slides has a barcode in its name.*study.samples"):
+    with pytest.raises(SourceError, match="none of 1 slides can be taken: 1 with no barcode.*study.samples"):
+        build_study(root, quiet)
+
+
+def test_slides_without_tissue_and_slides_of_other_pixels(tmp_path: Path, study: Write) -> None:
+    import tifffile
+
+    (tmp_path / "slides").mkdir()
+    path = tmp_path / "slides" / "TCGA-AB-0001-01Z-00-DX1.tiff"
+    about = {"tile": (256, 256), "photometric": "rgb", "resolution": (20000, 20000), "resolutionunit": "CENTIMETER"}
+    root = study(path="slides", format="tiles", keep_tiles=True)
+    for pixels, said in (
+        (np.full((512, 512, 3), 245, np.uint8), "none of 1 slides can be taken: 1 with no tissue.*256 pixels at 20x.*overview"),
+        (np.full((512, 512, 3), 9, np.uint16), "cannot be read at x 0, y 0.*8-bit RGB"),
+    ):  # fmt: skip
+        tifffile.imwrite(path, pixels, **about)
+        with pytest.raises(SourceError, match=said):
+            build_study(root, quiet)
+
+
+def test_one_slide_in_two_sources(tmp_path: Path, study: Write) -> None:
+    for part in "ab":
+        images(tmp_path / part)
+    root = study(path="a", format="tiles", keep_tiles=True)
+    body = yaml.safe_load((root / "params.yaml").read_text("utf-8"))
+    body["study"]["sources"].append(body["study"]["sources"][0] | {"path": "b"})
+    (root / "params.yaml").write_text(yaml.safe_dump(body), "utf-8")
+    with pytest.raises(
+        SourceError, match="/b: slide TCGA-AB-0001-01Z-00-DX1 of encoder none is there twice, here and as .*/a"
+    ):
         build_study(root, quiet)
 
 
