@@ -1,4 +1,4 @@
-"""``omicstore split``: make, check and show splits."""
+"""``omicstore split``: make, import, check and show splits."""
 
 from __future__ import annotations
 
@@ -7,18 +7,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omicstore.cli.common import DryRun, Output, StoreOption, command, find_store, find_study, read_section, subcommands
+from omicstore.cli.common import (
+    DryRun,
+    Output,
+    StoreOption,
+    command,
+    counted,
+    find_store,
+    find_study,
+    read_section,
+    subcommands,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from omicstore.splits import CheckResult, Manifest, SplitSpec
 
-app = subcommands("Make, check and show splits into train, val and test that no patient crosses.")
+app = subcommands("Make, import, check and show splits into train, val and test that no patient crosses.")
 
 _Folder = Annotated[
     str | None,
     typer.Argument(metavar="SPLIT", help="A split's name or folder; what split.name in params.yaml says where absent."),
+]
+_From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="ORIGIN", help="survpath, mcat or preserved-site-cv."),
+]
+_Column = Annotated[
+    str | None, typer.Option("--column", metavar="NAME", help="Of a file with several sets of folds, which one.")
 ]
 _STYLES = {"pass": "green", "fail": "red", "waived": "yellow", "not_applicable": "dim"}
 
@@ -57,26 +74,111 @@ def make_(
             out.warn(check.sentence)
 
 
+@app.command("import")
+@command()
+def import_(
+    out: Output,
+    *,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder or file of published folds.")],
+    origin: _From = None,
+    column: _Column = None,
+    name: Annotated[str | None, typer.Option("--name", help="Of the split; PATH's own name where absent.")] = None,
+    store: StoreOption = None,
+    to: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Instead of splits/NAME of the study.")
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Make a split of published folds: their val is our test, and val is cut from their train.
+
+    Sites stay whole where the published folds keep them apart. Who is in the folds and not in the store, or in the
+    store and in no fold, is an exclusion that the manifest names.
+    """
+    import omicstore
+    from omicstore.errors import UsageError
+    from omicstore.splits import Catalogue, import_folds, in_order, read_published
+
+    found = read_published(path, origin, column)
+    if len(found) > 1:
+        raise UsageError(
+            f"{path.name} holds {len(found)} sets of folds",
+            expected="one of " + ", ".join(f.name for f in found),
+            run=f"--column {found[0].name}",
+        )
+    folds = found[0]
+    called = name or f"{folds.origin}-{folds.name}"
+    with omicstore.open(find_store(store)) as opened:
+        manifest = import_folds(Catalogue.of(opened), folds, called)
+    folder = to if to is not None else find_study() / "splits" / called
+    if not dry_run:
+        manifest.write(folder)
+    lacking = len(folds.patients) - manifest.body["strategy"]["n_in_store"]
+    if lacking:
+        out.note(f"{counted(lacking, 'patient')} of {len(folds.patients):,} in the folds are not in the store")
+    wrote = "would be written to" if dry_run else "written to"
+    out.result(_summary(manifest, folder), lambda: _show(out, manifest, f"{wrote} {folder}"))
+    for check in in_order(manifest.body["checks"]):
+        if check.status == "fail":
+            out.warn(check.sentence)
+
+
 @app.command("check")
 @command(warns=True)
-def check_(out: Output, *, split: _Folder = None, store: StoreOption = None) -> None:
-    """Check a split again, from its files and against the store.
+def check_(
+    out: Output, *, split: _Folder = None, store: StoreOption = None, origin: _From = None, column: _Column = None
+) -> None:
+    """Check a split again, from its files and against the store; or published folds, from their ids alone.
 
     Exit code 1 if a check fails, 3 if only a warning does or a failure was waived.
     """
     import omicstore
-    from omicstore.splits import check
+    from omicstore.splits import check, is_published
 
+    if split is not None and (origin is not None or column is not None or is_published(Path(split))):
+        _check_published(out, Path(split), origin, column)
+        return
     folder = _folder(split)
     with omicstore.open(find_store(store)) as opened:
         results = check(folder, opened)
-    failed = [r for r in results if r.status == "fail" and r.severity == "error"]
-    body = {"split": str(folder), "ok": not failed, "checks": [r.to_json() for r in results]}
+    body = {"split": str(folder), "ok": not _errors(results), "checks": [r.to_json() for r in results]}
     out.result(body, lambda: out.print(_check_table(results)))
+    _conclude(out, results)
+
+
+def _check_published(out: Output, path: Path, origin: str | None, column: str | None) -> None:
+    from omicstore.splits import check_published, read_published
+
+    found = [(folds, check_published(folds)) for folds in read_published(path, origin, column)]
+    results = [r for _, checks in found for r in checks]
+    body = {
+        "published": [
+            {"name": f.name, "folds": f.k, "patients": len(f.patients), "checks": [r.to_json() for r in checks]}
+            for f, checks in found
+        ],
+        "ok": not _errors(results),
+    }
+
+    def show() -> None:
+        for folds, checks in found:
+            out.text(
+                f"{folds.name}: {counted(folds.k, 'fold')}, {counted(len(folds.patients), 'patient')}", style="bold"
+            )
+            out.print(_check_table(checks))
+
+    out.result(body, show)
+    _conclude(out, results)
+
+
+def _errors(results: Sequence[CheckResult]) -> list[CheckResult]:
+    return [r for r in results if r.status == "fail" and r.severity == "error"]
+
+
+def _conclude(out: Output, results: Sequence[CheckResult]) -> None:
+    """Say what was found on stderr, and stop with 1 if some of it is an error."""
     for result in results:
         if result.status == "waived" or (result.status == "fail" and result.severity == "warning"):
             out.warn(result.sentence)
-    if failed:
+    if failed := _errors(results):
         for result in failed:
             out.messages.print(f"error: {result.sentence}", style="red", soft_wrap=True)
         raise typer.Exit(1)

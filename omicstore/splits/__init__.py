@@ -18,8 +18,11 @@ from typing import TYPE_CHECKING
 from omicstore.splits.catalogue import Catalogue, read_aliases
 from omicstore.splits.checks import CheckResult, in_order
 from omicstore.splits.defaults import default_spec
+from omicstore.splits.imported import import_folds
 from omicstore.splits.make import split_catalogue
 from omicstore.splits.manifest import Manifest, load, read
+from omicstore.splits.published import ORIGINS, Published, is_published, read_published
+from omicstore.splits.published_check import check_published
 from omicstore.splits.spec import SplitSpec
 from omicstore.splits.verify import verify
 from omicstore.store.splitfile import row_hash
@@ -28,17 +31,23 @@ if TYPE_CHECKING:
     from omicstore.splits.catalogue import StoreLike
 
 __all__ = [
+    "ORIGINS",
     "Catalogue",
     "CheckResult",
     "Manifest",
+    "Published",
     "SplitSpec",
     "check",
+    "check_published",
     "default_spec",
     "default_split",
+    "import_folds",
     "in_order",
+    "is_published",
     "load",
     "make",
     "read",
+    "read_published",
     "row_hash",
     "split_catalogue",
 ]

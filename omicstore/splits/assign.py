@@ -9,27 +9,23 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import SplitError
-from omicstore.splits.identity import Groups, groups_of
+from omicstore.splits.placing import PARTS_OF, Placed, blocks_of, linked
 from omicstore.splits.problem import build_problem, digest
 from omicstore.splits.solve import greedy, sites_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from omicstore.splits.placing import Task
     from omicstore.splits.solve import Solution
     from omicstore.splits.spec import SplitSpec
 
-__all__ = ["ASSIGNMENTS", "Assigned", "assign", "blocks_of", "expand"]
+__all__ = ["Assigned", "assign", "expand", "place"]
 
-#: The columns of assignments.parquet.
-ASSIGNMENTS: dict[str, Any] = {
-    "sample_id": pl.String,
-    "patient_id": pl.String,
-    "group_id": pl.String,
-    "site": pl.String,
-    "cohort": pl.String,
-    "fold": pl.Int64,
-    "part": pl.String,
+_PARTITIONS = {
+    "test": "block i of fold i; sealed: reading it is logged",
+    "val": "block i + 1 (mod k): another whole block, so it shares no person, and no site kept whole, with the others",
+    "train": "all other blocks",
 }
 
 
@@ -52,26 +48,11 @@ class Assigned:
     not_honoured: list[str] = field(default_factory=list)
 
 
-def blocks_of(samples: pl.DataFrame, group_of: Mapping[str, str], *, whole_sites: bool) -> dict[str, str]:
-    """Return patient to the block that goes to one fold whole: the identity group, or all groups that share sites.
-
-    Parameters
-    ----------
-    samples
-        patient_id and site of each sample; a null site joins nobody.
-    group_of
-        Patient to identity group.
-    whole_sites
-        Whether all patients of a site stay together.
-    """
-    groups = Groups()
-    for patient, group in group_of.items():
-        groups.join(f"group:{group}", f"patient:{patient}")
-    if whole_sites:
-        known = samples.select("patient_id", "site").drop_nulls().unique().sort("patient_id", "site")
-        for patient, site in known.iter_rows():
-            groups.join(f"patient:{patient}", f"site:{site}")
-    return groups_of(groups, samples["patient_id"].to_list(), "patient")
+def place(task: Task) -> Placed:
+    """Make k folds that take turns as the test part, of whole people or of whole sites."""
+    k = task.spec.k
+    assigned = assign(task.samples, task.strata, task.group_of, task.spec)
+    return Placed(expand(task.samples, assigned.fold_of, k), k, _PARTITIONS, assigned.solutions, assigned.not_honoured)
 
 
 def assign(samples: pl.DataFrame, strata: pl.DataFrame, group_of: Mapping[str, str], spec: SplitSpec) -> Assigned:
@@ -98,7 +79,7 @@ def assign(samples: pl.DataFrame, strata: pl.DataFrame, group_of: Mapping[str, s
         )
     assigned = Assigned(fold_of={})
     sited = {block_of[p] for p in samples.drop_nulls("site")["patient_id"].to_list()}
-    for cohorts in _linked(samples, block_of):
+    for cohorts in linked(samples, block_of):
         own = samples.filter(pl.col("cohort").is_in(cohorts))
         problem = build_problem(own, strata.filter(pl.col("cohort").is_in(cohorts)), block_of, spec)
         if whole_sites:
@@ -120,20 +101,17 @@ def assign(samples: pl.DataFrame, strata: pl.DataFrame, group_of: Mapping[str, s
     return assigned
 
 
-def expand(samples: pl.DataFrame, group_of: Mapping[str, str], assigned: Assigned, k: int) -> pl.DataFrame:
-    """Return the rows of assignments.parquet: in fold i, block i is test, the next block is val, the rest is train.
+def expand(samples: pl.DataFrame, fold_of: Mapping[str, int], k: int) -> pl.DataFrame:
+    """Return each sample's part: in fold i, block i is test, the next block is val, the rest is train.
 
     Val is a whole block too, so that what is chosen on it (an epoch, a model) has seen none of its patients or sites.
     """
-    at_home = samples.with_columns(
-        group_id=pl.col("patient_id").replace_strict(dict(group_of), return_dtype=pl.String),
-        home=pl.col("patient_id").replace_strict(assigned.fold_of, return_dtype=pl.Int64),
-    )
+    at_home = samples.with_columns(home=pl.col("patient_id").replace_strict(dict(fold_of), return_dtype=pl.Int64))
     offset = (pl.col("home") - pl.col("fold")).mod(k)
     rows = at_home.join(pl.DataFrame({"fold": np.arange(k)}), how="cross").with_columns(
         part=pl.when(offset == 0).then(pl.lit("test")).when(offset == 1).then(pl.lit("val")).otherwise(pl.lit("train"))
     )
-    return rows.select(pl.col(c).cast(t) for c, t in ASSIGNMENTS.items()).sort("fold", "cohort", "sample_id")
+    return rows.select(pl.col(c).cast(t) for c, t in PARTS_OF.items())
 
 
 def _refuse_few_sites(samples: pl.DataFrame, k: int) -> None:
@@ -144,18 +122,6 @@ def _refuse_few_sites(samples: pl.DataFrame, k: int) -> None:
             expected=f"at least {k} sites, since a site goes to one fold whole",
             run="set split.strategy: grouped_kfold, or lower split.k, in params.yaml",
         )
-
-
-def _linked(samples: pl.DataFrame, block_of: Mapping[str, str]) -> list[list[str]]:
-    """Return the sets of cohorts that share a block, each sorted."""
-    groups = Groups()
-    pairs = samples.select("cohort", "patient_id").unique().sort("cohort", "patient_id")
-    for cohort, patient in pairs.iter_rows():
-        groups.join(f"cohort:{cohort}", f"block:{block_of[patient]}")
-    sets: dict[str, list[str]] = {}
-    for cohort, first in groups_of(groups, samples["cohort"].unique().to_list(), "cohort").items():
-        sets.setdefault(first, []).append(cohort)
-    return [sorted(cohorts) for _, cohorts in sorted(sets.items())]
 
 
 def _described(cohorts: list[str], n_blocks: int, solution: Solution) -> dict[str, Any]:

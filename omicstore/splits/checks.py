@@ -10,7 +10,9 @@ import numpy as np
 import polars as pl
 
 from omicstore.splits.exposure import pretrained
+from omicstore.splits.sharing import shared_sites, worst
 from omicstore.splits.spec import CHECKS
+from omicstore.splits.strategies import IMPORTED
 from omicstore.text.redaction import covers
 
 if TYPE_CHECKING:
@@ -170,16 +172,22 @@ def _sites(rows: pl.DataFrame, catalogue: Catalogue, spec: SplitSpec) -> CheckRe
     if n_sites == 0:
         return CheckResult("L3", CHECKS["L3"], "not_applicable", "error", "no site is known", {"shared_levels": levels})
     failed = straddling(rows, "site")
-    if failed and spec.strategy != "site_preserved_kfold":
+    if failed and not spec.keeps_sites:
+        found = shared_sites(rows)
+        most = worst(found)
+        said = f", and {most.sentence}" if most else ""
         evidence = {
             "n_sites": n_sites,
             "n_shared": len(failed),
+            "shared_by_fold": {str(s.fold): f"{s.n_shared} of {s.n_sites}" for s in found},
             "shared_levels": levels,
-            "who": "split.strategy in params.yaml",
         }
-        return CheckResult(
-            "L3", CHECKS["L3"], "waived", "error", f"{spec.strategy} does not keep sites whole", evidence
-        )
+        if spec.strategy == IMPORTED:
+            why = f"the folds as published do not keep sites apart{said}"
+            return CheckResult("L3", CHECKS["L3"], "fail", "warning", why, evidence)
+        why = f"{spec.strategy} does not keep sites whole{said}"
+        evidence["who"] = "split.strategy in params.yaml"
+        return CheckResult("L3", CHECKS["L3"], "waived", "error", why, evidence)
     return _result("L3", failed, "every site is in one part of a fold", n_sites=n_sites, shared_levels=levels)
 
 
@@ -339,6 +347,8 @@ def _processing(catalogue: Catalogue, spec: SplitSpec) -> CheckResult:
 
 def _balance(rows: pl.DataFrame, spec: SplitSpec) -> CheckResult:
     """Compare the patients of each part with its fair share: one k-th for test and val, the rest for train."""
+    if not (spec.way.turns or spec.strategy == IMPORTED):
+        return _elsewhere("balance", f"the parts of {spec.strategy} are as large as what they hold out")
     total = rows["patient_id"].n_unique()
     held = rows.group_by("fold", "part").agg(n=pl.col("patient_id").n_unique()).sort("fold", "part")
     unfair: list[tuple[float, str]] = []

@@ -24,7 +24,7 @@ def joined_rows(assignments: pl.DataFrame, samples: pl.DataFrame, strata: pl.Dat
     ).join(strata.select("cohort", "patient_id", "event", "label"), on=["cohort", "patient_id"], how="left")
 
 
-def refuse_unusable(rows: pl.DataFrame, spec: SplitSpec) -> None:
+def refuse_unusable(rows: pl.DataFrame, spec: SplitSpec, k: int) -> None:
     """Refuse a split with a part that is empty, has no event of the endpoint, or one class of the label.
 
     Raises
@@ -32,7 +32,7 @@ def refuse_unusable(rows: pl.DataFrame, spec: SplitSpec) -> None:
     SplitError
         Which fold and part, and what it holds.
     """
-    for fold in range(spec.k):
+    for fold in range(k):
         for part in PARTS:
             own = rows.filter((pl.col("fold") == fold) & (pl.col("part") == part))
             if lacks := _lacks(own, spec):

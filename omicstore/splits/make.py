@@ -6,29 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from omicstore.splits.assign import assign, expand
-from omicstore.splits.catalogue import universe
+from omicstore.splits.catalogue import Universe, universe
 from omicstore.splits.checks import leak_checks
 from omicstore.splits.exposure import pretrained
 from omicstore.splits.folds import joined_rows, per_fold, refuse_unusable
 from omicstore.splits.identity import identity
 from omicstore.splits.manifest import FORMAT, Manifest
+from omicstore.splits.placing import Task, assignments_of
 from omicstore.splits.strata import balance, patient_strata
 from omicstore.store.splitfile import body_hash, frame_hash, row_hash
 
 if TYPE_CHECKING:
-    from omicstore.splits.assign import Assigned
-    from omicstore.splits.catalogue import Catalogue, Universe
+    from collections.abc import Callable
+
+    from omicstore.splits.catalogue import Catalogue
+    from omicstore.splits.placing import Placed
     from omicstore.splits.spec import SplitSpec
 
 __all__ = ["split_catalogue"]
-
-#: Where val comes from, and what a reader has to hold to.
-_PARTITIONS = {
-    "test": "block i of fold i; sealed: reading it is logged",
-    "val": "block i + 1 (mod k): another whole block, so it shares no person, and no site kept whole, with the others",
-    "train": "all other blocks",
-}
 
 _CENSORING = (
     "event 1 at time_days, event 0 censored there; a time of 0 is kept but is no event; who has no outcome is assigned "
@@ -36,11 +31,20 @@ _CENSORING = (
 )
 
 
-def split_catalogue(catalogue: Catalogue, spec: SplitSpec) -> Manifest:
+def split_catalogue(catalogue: Catalogue, spec: SplitSpec, place: Callable[[Task], Placed] | None = None) -> Manifest:
     """Split the samples of a catalogue.
 
     The same catalogue and spec give the same manifest to the byte; the order of rows, and cohorts that share nobody
     with the chosen ones, change no assignment.
+
+    Parameters
+    ----------
+    catalogue
+        The tables.
+    spec
+        What is asked.
+    place
+        What puts samples into parts, instead of what the strategy's line names.
 
     Raises
     ------
@@ -53,10 +57,14 @@ def split_catalogue(catalogue: Catalogue, spec: SplitSpec) -> Manifest:
     seen = universe(catalogue, spec)
     who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r)
     strata = patient_strata(catalogue, seen, spec)
-    assigned = assign(seen.samples, strata, who.group_of, spec)
-    assignments = expand(seen.samples, who.group_of, assigned, spec.k)
+    placed = (place or spec.way.function())(Task(seen.samples, strata, who.group_of, catalogue, spec))
+    if not placed.excluded.is_empty():
+        seen = _without(seen, placed.excluded)
+        strata = strata.join(seen.samples, on=["cohort", "patient_id"], how="semi")
+        who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r)
+    assignments = assignments_of(seen.samples, who.group_of, placed.parts)
     rows = joined_rows(assignments, seen.samples, strata)
-    refuse_unusable(rows, spec)
+    refuse_unusable(rows, spec, placed.k)
     cohorts = catalogue.chosen(spec.cohorts)
     checks = leak_checks(rows, seen.samples, who.edges, catalogue, spec)
     body: dict[str, Any] = {
@@ -66,23 +74,24 @@ def split_catalogue(catalogue: Catalogue, spec: SplitSpec) -> Manifest:
         "release": {"id": catalogue.release, "tables": catalogue.hashes(cohorts), "retractions": []},
         "cohort": _cohort(seen, strata, cohorts, spec),
         "identity": who.summary(spec.near_duplicate_r),
-        "blocks": _blocks(seen, assigned, spec),
+        "blocks": _blocks(seen, placed, spec),
         "strategy": {
             "name": spec.strategy,
-            "k": spec.k,
+            "k": placed.k,
             "repeats": 1,
             "seed": spec.seed,
             "strata": balance(strata),
-            "solutions": assigned.solutions,
+            "solutions": placed.solutions,
+            **placed.says,
         },
         "params": spec.to_params(),
-        "partitions": _PARTITIONS,
+        "partitions": placed.partitions,
         "assignments_hash": frame_hash(assignments),
-        "per_fold": per_fold(rows, catalogue, spec.k),
+        "per_fold": per_fold(rows, catalogue, placed.k),
         "exclusions": seen.exclusions.to_dicts(),
         "checks": {check.id: {k: v for k, v in check.to_json().items() if k != "id"} for check in checks},
         "exposure": _exposure(catalogue, cohorts, spec),
-        "parents": [{"kind": "release", "id": catalogue.release}],
+        "parents": [{"kind": "release", "id": catalogue.release}, *placed.parents],
     }
     body["manifest_hash"] = body_hash(body)
     return Manifest(body, assignments, who.edges)
@@ -125,16 +134,22 @@ def _cohort(seen: Universe, strata: pl.DataFrame, cohorts: tuple[str, ...], spec
     }
 
 
-def _blocks(seen: Universe, assigned: Assigned, spec: SplitSpec) -> dict[str, Any]:
-    preserved = spec.strategy == "site_preserved_kfold"
+def _without(seen: Universe, excluded: pl.DataFrame) -> Universe:
+    """Return the universe less what a strategy leaves out, which joins the exclusions."""
+    samples = seen.samples.join(excluded, on=["cohort", "sample_id"], how="anti")
+    both = pl.concat([seen.exclusions, excluded]).sort("cohort", "patient_id", "sample_id", nulls_last=True)
+    return Universe(samples, both)
+
+
+def _blocks(seen: Universe, placed: Placed, spec: SplitSpec) -> dict[str, Any]:
     return {
-        "site": "preserve" if preserved else "ignore",
+        "site": "preserve" if spec.keeps_sites else "ignore",
         "plate": "ignore",
         "center": "ignore",
         "platform": "ignore",
-        "time": "ignore",
+        "time": spec.way.time,
         "n_sites": seen.samples["site"].drop_nulls().n_unique(),
-        "not_honoured": assigned.not_honoured,
+        "not_honoured": placed.not_honoured,
     }
 
 

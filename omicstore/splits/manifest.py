@@ -11,8 +11,8 @@ import polars as pl
 
 from omicstore.errors import SplitError, UnknownNameError
 from omicstore.files import canonical_json, write_if_changed
-from omicstore.splits.assign import ASSIGNMENTS
 from omicstore.splits.identity import EDGES
+from omicstore.splits.placing import ASSIGNMENTS
 from omicstore.store.splitfile import PARTS, body_hash
 
 if TYPE_CHECKING:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import SplitError, UnknownNameError
 from omicstore.modalities import get_modality
+from omicstore.splits.strategies import IMPORTED, STRATEGIES, Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CHECKS", "LEAST_FOLDS", "STRATEGIES", "SplitSpec"]
-
-#: Ways to make folds; `omicstore.splits.assign` has one solver for each.
-STRATEGIES: tuple[str, ...] = ("site_preserved_kfold", "grouped_kfold")
+__all__ = ["CHECKS", "LEAST_FOLDS", "SplitSpec"]
 
 #: Every fold needs a test, a val and a train part, each of other folds' blocks.
 LEAST_FOLDS = 3
@@ -38,6 +36,16 @@ CHECKS: dict[str, str] = {
     "balance": "parts far from their fair share of the patients",
 }
 
+#: Keys of some strategies alone: left out of the manifest where nobody set them.
+_OPTIONAL = frozenset({"whole_sites"})
+
+_NAMES = ("cohorts", "modalities")
+_KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
+    (("k", "seed", "time_bins", "node_limit"), int, "a whole number"),
+    (("near_duplicate_r", "time_limit_s"), int | float, "a number"),
+    (("whole_sites",), bool, "true or false"),
+)
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -50,7 +58,7 @@ class SplitSpec:
     name
         The folder under ``splits/``.
     strategy
-        One of `STRATEGIES`.
+        One of `omicstore.splits.strategies.STRATEGIES`.
     k
         How many folds; each is the test part once, so at least `LEAST_FOLDS`.
     seed
@@ -74,6 +82,9 @@ class SplitSpec:
         After so many seconds without an answer the split is refused, rather than left to the machine's speed.
     waive
         Check id to the reason why its finding is accepted.
+    whole_sites
+        Where val is cut from train: by whole sites, not by people. Import sets it where the published folds keep sites
+        apart.
     """
 
     name: str = "default"
@@ -91,6 +102,7 @@ class SplitSpec:
     node_limit: int = 50
     time_limit_s: float = 120.0
     waive: dict[str, str] = field(default_factory=dict)
+    whole_sites: bool | None = None
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -99,7 +111,7 @@ class SplitSpec:
             raise UnknownNameError("value of split.require", self.require, ("any", "all"))
         if not _NAME.fullmatch(self.name):
             raise _wrong("name", self.name, "letters, digits, '.', '_' and '-'")
-        if self.k < LEAST_FOLDS:
+        if self.k < LEAST_FOLDS and STRATEGIES[self.strategy].turns:
             raise _wrong("k", self.k, f"at least {LEAST_FOLDS}, for a test, a val and a train part")
         if self.time_bins < 1:
             raise _wrong("time_bins", self.time_bins, "at least 1")
@@ -116,6 +128,16 @@ class SplitSpec:
         for name in self.waive:
             if name not in CHECKS:
                 raise UnknownNameError("leak check in split.waive", name, CHECKS)
+
+    @property
+    def way(self) -> Strategy:
+        """The strategy, and what it keeps apart."""
+        return STRATEGIES[self.strategy]
+
+    @property
+    def keeps_sites(self) -> bool:
+        """Whether no site may be in two parts of a fold."""
+        return self.way.sites == "preserve" or (self.strategy == IMPORTED and bool(self.whole_sites))
 
     @classmethod
     def from_params(cls, section: Mapping[str, Any]) -> SplitSpec:
@@ -149,26 +171,23 @@ class SplitSpec:
 
     def to_params(self) -> dict[str, Any]:
         """Return the section with everything that was left out filled in, as plain JSON types."""
-        body = asdict(self)
+        body = {k: v for k, v in asdict(self).items() if v is not None or k not in _OPTIONAL}
         return {key: list(value) if isinstance(value, tuple) else value for key, value in body.items()}
 
 
 def _coerced(key: str, value: Any) -> Any:
-    if key in ("cohorts", "modalities"):
+    if key in _NAMES:
         names = [value] if isinstance(value, str) else value
         if not isinstance(names, list | tuple) or not all(isinstance(n, str) for n in names):
             raise _wrong(key, value, "a list of names")
-        if key == "cohorts":
-            return tuple(sorted({n.strip().upper() for n in names}))
-        return tuple(sorted({get_modality(n).name for n in names}))
-    if key in ("k", "seed", "time_bins", "node_limit"):
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise _wrong(key, value, "a whole number")
-        return value
-    if key in ("near_duplicate_r", "time_limit_s"):
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise _wrong(key, value, "a number")
-        return float(value)
+        if key == "modalities":
+            return tuple(sorted({get_modality(n).name for n in names}))
+        return tuple(sorted({n.strip().upper() for n in names}))
+    for keys, kind, expected in _KINDS:
+        if key in keys:
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise _wrong(key, value, expected)
+            return float(value) if expected == "a number" else value
     if key == "waive":
         if not isinstance(value, dict) or not all(isinstance(v, str) and v for v in value.values()):
             raise _wrong(key, value, "a mapping of check id to the reason")

@@ -12,6 +12,7 @@ from omicstore.splits.folds import joined_rows
 from omicstore.splits.identity import components, identity
 from omicstore.splits.spec import SplitSpec
 from omicstore.splits.strata import patient_strata
+from omicstore.splits.strategies import IMPORTED, STRATEGIES
 from omicstore.store.splitfile import PARTS, body_hash, frame_hash, row_hash
 
 if TYPE_CHECKING:
@@ -88,12 +89,16 @@ def _rows(manifest: Manifest) -> CheckResult:
         tested=(pl.col("part") == "test").sum(),
         validated=(pl.col("part") == "val").sum(),
     )
-    odd = counted.filter(
-        (pl.col("n") != k) | (pl.col("folds") != k) | (pl.col("tested") != 1) | (pl.col("validated") != 1)
-    )
-    failed += [
-        f"{s} is not in one part of each fold, once in test and once in val" for s in odd["sample_id"].sort().to_list()
-    ]
+    way = STRATEGIES.get(manifest.body["strategy"]["name"])
+    if way is not None and way.turns:
+        rule = "in one part of each fold, once in test and once in val"
+        kept = (pl.col("n") == k) & (pl.col("folds") == k) & (pl.col("tested") == 1) & (pl.col("validated") == 1)
+    elif way is not None and way.name == IMPORTED:
+        rule, kept = "in at most one part of each fold", pl.col("n") == pl.col("folds")
+    else:
+        rule, kept = "in one part of each fold", (pl.col("n") == k) & (pl.col("folds") == k)
+    odd = counted.filter(~kept)
+    failed += [f"{s} is not {rule}" for s in odd["sample_id"].sort().to_list()]
     if row_hash(rows["sample_id"].to_list()) != manifest.body["cohort"]["sample_ids_hash"]:
         failed.append("the assigned samples are not those of cohort.sample_ids_hash")
     return _outcome("assignments", "every sample is in one part of each fold, as the hashes say", failed)
@@ -129,11 +134,18 @@ def _release(manifest: Manifest, catalogue: Catalogue, spec: SplitSpec) -> Check
 
 def _closed_world(manifest: Manifest, catalogue: Catalogue, spec: SplitSpec) -> CheckResult:
     everything = universe(catalogue, spec)
+    # Who is left out on account of the strategy is in the store's samples, or was never in the store.
+    usual = {"modalities", "no_sample"}
+    by_strategy = [e for e in manifest.body["exclusions"] if e["rule"] not in usual]
+    absent = {e["patient_id"] for e in by_strategy if e["sample_id"] is None}
+    there = absent & set(catalogue.profiles["patient_id"].to_list())
     held = set(everything.samples.select("cohort", "sample_id").iter_rows())
+    held -= {(e["cohort"], e["sample_id"]) for e in by_strategy}
     assigned = set(manifest.assignments.select("cohort", "sample_id").iter_rows())
     failed = [f"{s} of {c} is in the store and in no part" for c, s in sorted(held - assigned)]
     failed += [f"{s} of {c} is assigned and not in the store" for c, s in sorted(assigned - held)]
-    stated = {(e["cohort"], e["patient_id"], e["sample_id"]) for e in manifest.body["exclusions"]}
+    failed += [f"{p} is excluded as not in the store, and is in it" for p in sorted(there)]
+    stated = {(e["cohort"], e["patient_id"], e["sample_id"]) for e in manifest.body["exclusions"] if e["rule"] in usual}
     out = set(everything.exclusions.select("cohort", "patient_id", "sample_id").iter_rows())
     failed += [
         f"{sample or patient} of {c} is excluded in one of manifest and store"
