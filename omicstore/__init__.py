@@ -18,7 +18,7 @@ __all__ = ["__version__", "open"]
 __version__ = "0.1.0"
 
 
-def open(store: str | Path | None = None) -> Store:  # noqa: A001 - omicstore.open reads as it should
+def open(store: str | Path | None = None, *, release: str | None = None) -> Store:  # noqa: A001 - omicstore.open reads as it should
     """Open a store for reading.
 
     Parameters
@@ -26,6 +26,9 @@ def open(store: str | Path | None = None) -> Store:  # noqa: A001 - omicstore.op
     store
         A folder, or a URL (``s3://``, ``https://``, ...). Where None: ``data/store`` under the nearest params.yaml
         upward.
+    release
+        A released state by its name, id, the beginning of its id, or an alias (``latest``, ``stable``); what the store
+        holds now where None.
 
     Returns
     -------
@@ -36,7 +39,9 @@ def open(store: str | Path | None = None) -> Store:  # noqa: A001 - omicstore.op
     ------
     StoreError
         If there is no store, or one of a format that this version cannot read.
+    UnknownNameError
+        If there is no such release; the nearest ones are named.
     """
     from omicstore.store.reader import open_store
 
-    return open_store(store)
+    return open_store(store, release)

@@ -65,6 +65,11 @@ class Asking:
         typer.Option("--store", metavar="PATH|URL", help="The store; data/store of the study here or above if absent."),
     ] = None
 
+    release: Annotated[
+        str | None,
+        typer.Option("--release", metavar="NAME", help="A release by name, id, latest or stable. [what is there now]"),
+    ] = None
+
     @property
     def place(self) -> str:
         """The path or URL of the store."""
@@ -121,7 +126,7 @@ class Asking:
         plain = {
             "--gene-set": self.gene_set, "--where": self.where, "--sample-type": self.sample_type,
             "--require": self.require, "--scale": self.scale, "--split": self.split, "--fold": self.fold,
-            "--part": self.part, "--store": self.store,
+            "--part": self.part, "--store": self.store, "--release": self.release,
         }  # fmt: skip
         for option, value in plain.items():
             if value is not None and value != _DEFAULTS.get(option[2:].replace("-", "_")):

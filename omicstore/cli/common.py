@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DryRun",
     "Output",
+    "ReleaseOption",
     "StoreOption",
     "StudyMissingError",
     "command",
@@ -70,6 +71,12 @@ __all__ = [
 StoreOption = Annotated[
     str | None,
     typer.Option("--store", metavar="PATH|URL", help="The store; data/store of the study here or above where absent."),
+]
+
+#: ``--release``, for commands that can read an older release: pass it to `omicstore.open`.
+ReleaseOption = Annotated[
+    str | None,
+    typer.Option("--release", metavar="NAME", help="A release by name, id, latest or stable. [what is there now]"),
 ]
 
 #: ``--dry-run``, for commands that write: say what would be written, write nothing.

@@ -64,7 +64,7 @@ def export(
             f"--out is {str(folder)!r}, the working folder", expected="a new folder", run="name one with --out"
         )
     check_target(folder, overwrite=overwrite)
-    with omicstore.open(ask.place) as store:
+    with omicstore.open(ask.place, release=ask.release) as store:
         cohort = ask.of(store)
         for warning in cohort.warnings:
             out.warn(warning)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from omicstore.cli.common import Output, StoreOption, command, counted, find_store
+from omicstore.cli.common import Output, ReleaseOption, StoreOption, command, counted, find_store
 from omicstore.cli.query import percent
 
 if TYPE_CHECKING:
@@ -23,16 +23,17 @@ _FIXED, _EACH = 30, 12
 
 
 @command(warns=True)
-def info(out: Output, *, store: StoreOption = None) -> None:
+def info(out: Output, *, store: StoreOption = None, release: ReleaseOption = None) -> None:
     """Show cohorts x modalities: patients, samples and availability.
 
     Each cell is the number of samples, of any type, and the share of the cohort's patients that have the modality.
     """
     import omicstore
 
-    with omicstore.open(find_store(store)) as opened:
+    with omicstore.open(find_store(store), release=release) as opened:
         body = opened.info()
         warnings, notes = mixed_units(body), _build_warnings(opened)
+        warnings += [retraction.sentence for retraction in opened.retracted()]
     body = {**body, "warnings": warnings, "notes": notes}
     out.result(body, lambda: _show(out, body))
     for warning in warnings:

@@ -46,7 +46,7 @@ def query(
     """
     import omicstore
 
-    with omicstore.open(ask.place) as store:
+    with omicstore.open(ask.place, release=ask.release) as store:
         cohort = ask.of(store)
         for warning in cohort.warnings:
             out.warn(warning)
@@ -145,7 +145,8 @@ def _quoted(word: str) -> str:
 
 def python_lines(ask: Asking) -> list[str]:
     """Return the same query in Python."""
-    lines = ["import omicstore", f"store = omicstore.open({_from_here(ask.place)!r})"]
+    release = f", release={ask.release!r}" if ask.release else ""
+    lines = ["import omicstore", f"store = omicstore.open({_from_here(ask.place)!r}{release})"]
     given = ask.arguments()
     genes = given.get("genes", ())
     if len(genes) > _GENES_SHOWN:

@@ -12,13 +12,13 @@ from omicstore.store import layout
 from omicstore.store.catalog import join_tables, samples_table
 from omicstore.store.files import tell_full_disk, write_table
 from omicstore.store.filesystem import LocalRoot
-from omicstore.store.hashing import column_hash, node_hash, table_hash
+from omicstore.store.hashing import column_hash, node_hash, release_hash, table_hash
 from omicstore.store.index import write_index
 from omicstore.store.lease import sweep
 from omicstore.store.lock import write_locks
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import polars as pl
@@ -80,7 +80,7 @@ def assemble(root: Path, cohorts: Sequence[str], *, dataset: str, simulated: boo
         for name, frame in frames.items():
             path = layout.table_file(name, digest := table_hash(frame, TABLES[name]))
             body["tables"][name] = _write(root, body, path, frame, digest)
-        body["release"] = _release(body, parts)
+        body["release"] = release_hash(body)
         samples = samples_table(place, body, frames)
         digest = node_hash("samples", {c: column_hash(samples[c]) for c in samples.columns})
         body["samples"] = _write(root, body, layout.samples_file(digest), samples, digest)
@@ -107,21 +107,3 @@ def _write(root: Path, body: dict[str, Any], path: str, frame: pl.DataFrame, dig
     write_table(root / path, frame)
     body["files"][path] = {"rows": frame.height, "hash": digest}
     return path
-
-
-def _release(body: dict[str, Any], parts: Mapping[str, dict[str, Any]]) -> str:
-    """Return the root of the tree: facts, catalogue tables, and per cohort its matrices, reports and patches.
-
-    The index and the table of samples are made from these, so they do not enter.
-    """
-    tables = {name: body["files"][path]["hash"] for name, path in body["tables"].items()}
-    held = {
-        cohort: {
-            "matrices": {m: entry["hash"] for m, entry in part["matrices"].items()},
-            "reports": part["reports"] and part["reports"]["hash"],
-            "patches": part["patches"] and part["patches"]["hash"],
-        }
-        for cohort, part in parts.items()
-    }
-    facts = {name: body[name] for name in ("format", "dataset", "simulated")}
-    return node_hash("store", {**facts, "tables": tables, "cohorts": held})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from omicstore.diskmatrix import Rows
     from omicstore.schema import Table
 
-__all__ = ["column_hash", "in_key_order", "node_hash", "table_hash", "values_hash"]
+__all__ = ["column_hash", "in_key_order", "node_hash", "release_hash", "table_hash", "values_hash"]
 
 #: Rows of a matrix are hashed in blocks of about this many bytes, so that no copy of the whole is made.
 _BLOCK_BYTES = 8 << 20
@@ -46,6 +46,31 @@ def node_hash(kind: str, children: Mapping[str, Any]) -> str:
     True
     """
     return hashlib.sha256(canonical_json([kind, dict(children)])).hexdigest()
+
+
+def release_hash(body: Mapping[str, Any]) -> str:
+    """Return the release id of what a ``store.json`` says: the root of the tree.
+
+    Facts, catalogue tables, and per cohort its matrices, reports and patches enter; the index and the table of samples
+    are made from these, so they do not.
+
+    Parameters
+    ----------
+    body
+        What ``store.json`` says, or will say.
+    """
+    hash_of = {path: entry["hash"] for path, entry in body["files"].items()}
+    held = {
+        cohort: {
+            "matrices": {m: entry["hash"] for m, entry in body["matrices"][cohort].items()},
+            "reports": hash_of[body["reports"][cohort]] if cohort in body["reports"] else None,
+            "patches": body["patches"][cohort]["hash"] if cohort in body["patches"] else None,
+        }
+        for cohort in body["cohorts"]
+    }
+    tables = {name: hash_of[path] for name, path in body["tables"].items()}
+    facts = {name: body[name] for name in ("format", "dataset", "simulated")}
+    return node_hash("store", {**facts, "tables": tables, "cohorts": held})
 
 
 def values_hash(values: Rows) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 __all__ = [
     "CATALOG",
+    "EVENTS",
     "INDEX",
     "LEASES",
     "LOCKS",
+    "RELEASES",
     "STORE_JSON",
     "cohort_folder",
     "cohort_json",
@@ -15,6 +17,7 @@ __all__ = [
     "index_features_file",
     "index_file",
     "patches_folder",
+    "release_file",
     "reports_file",
     "samples_file",
     "table_file",
@@ -27,6 +30,9 @@ INDEX = "index"
 #: Neither locks nor leases belong to a release; both are empty when nobody reads or writes.
 LOCKS = ".locks"
 LEASES = ".leases"
+#: What was released, in the study and a copy in the store; and who was named or retracted, an event per line.
+RELEASES = "releases"
+EVENTS = f"{RELEASES}/log.jsonl"
 
 _DIGITS = 16
 
@@ -49,6 +55,11 @@ def values_file(cohort: str, modality: str, digest: str) -> str:
 def features_file(cohort: str, modality: str, digest: str) -> str:
     """Return the file of a matrix's feature axis, named by its content hash."""
     return f"{cohort_folder(cohort)}/modality={modality}/features-{digest[:_DIGITS]}.parquet"
+
+
+def release_file(release: str) -> str:
+    """Return the file that says what a release held, named by its id."""
+    return f"{RELEASES}/{release[:_DIGITS]}.json"
 
 
 def reports_file(cohort: str, digest: str) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from omicstore.files import TEMPORARY
 from omicstore.store.layout import LEASES, STORE_JSON, cohort_folder, cohort_json
+from omicstore.store.registry import released_bodies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,8 +66,8 @@ class Lease:
 def sweep(root: Path, folders: list[str]) -> None:
     """Remove what lies in `folders` of the store and belongs to nothing.
 
-    Kept is what ``store.json``, an open reader's lease or a cohort's ``cohort.json`` names. The caller holds the
-    write locks of these folders.
+    Kept is what ``store.json``, a release, an open reader's lease or a cohort's ``cohort.json`` names. The caller
+    holds the write locks of these folders.
 
     Parameters
     ----------
@@ -107,6 +108,8 @@ def _live(root: Path, folders: list[str]) -> Iterator[dict[str, Any]]:
             path.unlink(missing_ok=True)
         finally:
             os.close(handle)
+    # After the leases: who writes a release holds a lease until it is written.
+    yield from released_bodies(root)
 
 
 def _remove(path: Path) -> None:

@@ -142,6 +142,7 @@ def answer(
     if samples.is_empty():
         hint = "; omicstore columns lists the values that --where can ask for" if question.where else ""
         warnings.append(f"no sample matches{hint}")
+    warnings += [retraction.sentence for retraction in store.retracted(samples["patient_id"])]
     units = _units(store, samples, question)
     for modality, by_cohort in units.items():
         if len(set(by_cohort.values())) > 1:

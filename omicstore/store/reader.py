@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import StoreError, UnknownNameError, UsageError
+from omicstore.files import canonical_json
 from omicstore.modalities import MODALITIES
 from omicstore.schema import FORMAT
 from omicstore.store.axes import axis_positions
@@ -18,9 +20,10 @@ from omicstore.store.filesystem import broken_file, open_root
 from omicstore.store.genes import lookup
 from omicstore.store.layout import STORE_JSON
 from omicstore.store.lease import Lease
+from omicstore.store.registry import CURRENT, Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import duckdb
     from numpy.typing import NDArray
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from omicstore.store.enforce import FittedState
     from omicstore.store.filesystem import Root
     from omicstore.store.matrixfile import MatrixFile
+    from omicstore.store.registry import Retraction
 
 __all__ = ["Store", "open_store"]
 
@@ -40,13 +44,13 @@ _ENTRIES = (
 )  # fmt: skip
 
 
-def open_store(place: str | Path | None = None) -> Store:
+def open_store(place: str | Path | None = None, release: str | None = None) -> Store:
     """Open a store; see `omicstore.open`."""
     if place is None:
         place = _nearest_store(Path.cwd())
     if not str(place).strip():
         raise UsageError("the store's name is empty", expected="a folder or a URL", run="--store PATH")
-    return Store(open_root(place))
+    return Store(open_root(place), release)
 
 
 def _nearest_store(start: Path) -> Path:
@@ -81,10 +85,10 @@ class Store:
         What ``store.json`` says.
     """
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, release: str | None = None) -> None:
         self.files = root
         self.root: Path | str = root.local or root.url
-        self.body, self._lease = _claim(root)
+        self.body, self._lease = _claim(root) if release in (None, CURRENT) else _claim_release(root, release)
         self.release: str = self.body["release"]
         self.dataset: str = self.body["dataset"]
         self.simulated: bool = self.body["simulated"]
@@ -209,6 +213,18 @@ class Store:
         except (OSError, pl.exceptions.PolarsError, ValueError) as error:
             raise broken_file(self.files.url, path, error) from None
 
+    @cached_property
+    def registry(self) -> Registry:
+        """The releases of this store, and what was retracted."""
+        return Registry(self.files)
+
+    def retracted(self, patients: Iterable[str] | None = None) -> list[Retraction]:
+        """Return the retractions of this release and of the patients named, or of any in it."""
+        if not self.registry.retractions:
+            return []
+        who = self.samples()["patient_id"].drop_nulls().to_list() if patients is None else patients
+        return self.registry.concerning([self.release], who)
+
     def info(self) -> dict[str, Any]:
         """Return what the store holds, per cohort and modality, as JSON would hold it."""
         return describe_store(self)
@@ -293,6 +309,13 @@ def _claim(root: Root) -> tuple[dict[str, Any], Lease | None]:
     except StoreError:
         lease.release()
         raise
+
+
+def _claim_release(root: Root, asked: str) -> tuple[dict[str, Any], Lease | None]:
+    """Find a release and claim its files, should somebody take it out of the registry while this reader lives."""
+    registry = Registry(root)
+    content = canonical_json(registry.entry(registry.resolve(asked).release)["store"])
+    return _parse(root, content), None if root.local is None else Lease(root.local, content)
 
 
 def _read(root: Root) -> bytes:
