@@ -27,6 +27,8 @@ _BARCODE = re.compile(
     re.IGNORECASE,
 )
 _PAGE = re.compile(r"\bpage[ \t]*[:#]?[ \t]*\d{1,3}[ \t]*(?:of|/)[ \t]*\d{1,3}\b", re.IGNORECASE)
+#: Control characters other than line feeds, and all that is not ASCII.
+_UNUSUAL = re.compile(r"[^\n -~]")
 #: A bar code across the page is read as a row of thin letters, with others where its bars are thick or touch.
 _BARS = re.compile(r"(?<!\d)[Il1|!^(){}\[\]]{8,}")
 _ROW = re.compile(r"[Il1|!i^]{5,}")
@@ -100,12 +102,11 @@ def _characters(text: str) -> str:
     text = re.sub(r"[ \t\xa0]*\r[ \t\xa0]*(?=\S)", " ", text)  # between the words of a converted document
     text = re.sub(r"(?<=\w)\xad\n", "-\n", text.replace("\r", "\n"))
     text = re.sub(r"-?\xad\u2010|[\u2010\u2011]", "-", text)
-    return unicodedata.normalize("NFC", "".join(map(_character, text)))
+    return unicodedata.normalize("NFC", _UNUSUAL.sub(_character, text))
 
 
-def _character(sign: str) -> str:
-    if sign == "\n" or "!" <= sign <= "~":
-        return sign
+def _character(match: re.Match[str]) -> str:
+    sign = match[0]
     if "\ufb00" <= sign <= "\ufb06":
         return unicodedata.normalize("NFKC", sign)
     kind = unicodedata.category(sign)
@@ -120,7 +121,8 @@ def _unreadable(line: str) -> bool:
     signs = line.replace(" ", "")
     if _ROW.search(line) and sum(sign in _THIN for sign in signs) >= _MOSTLY * len(signs):
         return True
-    if _NUMBER.search(line) or _STAGE.search(line) or any(_VOWEL.search(word) for word in _WORD.findall(line)):
+    # Nearly every line has a word, which is found soonest.
+    if any(_VOWEL.search(word[0]) for word in _WORD.finditer(line)) or _NUMBER.search(line) or _STAGE.search(line):
         return False
     marks = sum(not sign.isalnum() for sign in signs)
     return len(signs) >= _LEAST_SIGNS and marks > _MANY_MARKS * len(signs)
