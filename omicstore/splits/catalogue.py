@@ -12,10 +12,11 @@ from omicstore.schema import LABELS, OUTCOMES, PATIENTS, PROFILES, PROVENANCE, T
 from omicstore.store.splitfile import frame_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from omicstore.splits.spec import SplitSpec
+    from omicstore.store.registry import Retraction
 
 __all__ = ["Catalogue", "StoreLike", "Universe", "read_aliases", "universe"]
 
@@ -32,6 +33,10 @@ class StoreLike(Protocol):
     @property
     def simulated(self) -> bool:
         """Whether the data is simulated."""
+
+    @property
+    def retractions(self) -> list[Retraction]:
+        """All releases and patients that were retracted."""
 
     def table(self, name: str) -> pl.DataFrame:
         """Return a table of the catalogue."""
@@ -53,6 +58,8 @@ class Catalogue:
         The release id of the store they were read from.
     simulated
         Whether the data is simulated.
+    retractions
+        Releases and patients that were retracted, of this release and others.
     """
 
     profiles: pl.DataFrame
@@ -63,6 +70,7 @@ class Catalogue:
     aliases: pl.DataFrame | None = None
     release: str = ""
     simulated: bool = False
+    retractions: tuple[Retraction, ...] = ()
 
     def __post_init__(self) -> None:
         for table in (PROFILES, PATIENTS, OUTCOMES, LABELS, PROVENANCE):
@@ -74,7 +82,18 @@ class Catalogue:
     def of(cls, store: StoreLike, aliases: pl.DataFrame | None = None) -> Catalogue:
         """Read the catalogue of an open store."""
         frames = {name: store.table(name) for name in TABLES}
-        return cls(**frames, aliases=aliases, release=store.release, simulated=store.simulated)
+        return cls(
+            **frames,
+            aliases=aliases,
+            release=store.release,
+            simulated=store.simulated,
+            retractions=tuple(store.retractions),
+        )
+
+    def retracted(self, releases: Iterable[str], patients: Iterable[str]) -> list[Retraction]:
+        """Return the retractions of any of these releases and patients."""
+        among = {"release": set(releases), "patient": set(patients)}
+        return [r for r in self.retractions if r.what in among[r.kind]]
 
     @property
     def cohorts(self) -> tuple[str, ...]:

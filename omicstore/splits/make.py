@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -57,28 +58,33 @@ def split_catalogue(catalogue: Catalogue, spec: SplitSpec, place: Callable[[Task
     seen = universe(catalogue, spec)
     who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r)
     strata = patient_strata(catalogue, seen, spec)
-    placed = (place or spec.way.function())(Task(seen.samples, strata, who.group_of, catalogue, spec))
+    placed = _rounds(place or spec.way.function(), Task(seen.samples, strata, who.group_of, catalogue, spec))
+    n_folds = placed.k * len(spec.seeds)
     if not placed.excluded.is_empty():
         seen = _without(seen, placed.excluded)
         strata = strata.join(seen.samples, on=["cohort", "patient_id"], how="semi")
         who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r)
     assignments = assignments_of(seen.samples, who.group_of, placed.parts)
     rows = joined_rows(assignments, seen.samples, strata)
-    refuse_unusable(rows, spec, placed.k)
+    refuse_unusable(rows, spec, n_folds)
     cohorts = catalogue.chosen(spec.cohorts)
     checks = leak_checks(rows, seen.samples, who.edges, catalogue, spec)
     body: dict[str, Any] = {
         "format": FORMAT,
         "name": spec.name,
         "simulated": catalogue.simulated,
-        "release": {"id": catalogue.release, "tables": catalogue.hashes(cohorts), "retractions": []},
+        "release": {
+            "id": catalogue.release,
+            "tables": catalogue.hashes(cohorts),
+            "retractions": _retractions(catalogue, seen),
+        },
         "cohort": _cohort(seen, strata, cohorts, spec),
         "identity": who.summary(spec.near_duplicate_r),
         "blocks": _blocks(seen, placed, spec),
         "strategy": {
             "name": spec.strategy,
             "k": placed.k,
-            "repeats": 1,
+            "repeats": len(spec.seeds),
             "seed": spec.seed,
             "strata": balance(strata),
             "solutions": placed.solutions,
@@ -87,7 +93,7 @@ def split_catalogue(catalogue: Catalogue, spec: SplitSpec, place: Callable[[Task
         "params": spec.to_params(),
         "partitions": placed.partitions,
         "assignments_hash": frame_hash(assignments),
-        "per_fold": per_fold(rows, catalogue, placed.k),
+        "per_fold": per_fold(rows, catalogue, n_folds),
         "exclusions": seen.exclusions.to_dicts(),
         "checks": {check.id: {k: v for k, v in check.to_json().items() if k != "id"} for check in checks},
         "exposure": _exposure(catalogue, cohorts, spec),
@@ -95,6 +101,11 @@ def split_catalogue(catalogue: Catalogue, spec: SplitSpec, place: Callable[[Task
     }
     body["manifest_hash"] = body_hash(body)
     return Manifest(body, assignments, who.edges)
+
+
+def _retractions(catalogue: Catalogue, seen: Universe) -> list[dict[str, Any]]:
+    """Return what was retracted of what is split, as it is known now."""
+    return [r.to_json() for r in catalogue.retracted([catalogue.release], seen.samples["patient_id"])]
 
 
 def _cohort(seen: Universe, strata: pl.DataFrame, cohorts: tuple[str, ...], spec: SplitSpec) -> dict[str, Any]:
@@ -132,6 +143,21 @@ def _cohort(seen: Universe, strata: pl.DataFrame, cohorts: tuple[str, ...], spec
         "outcome": outcome,
         "outcome_hash": frame_hash(strata),
     }
+
+
+def _rounds(place: Callable[[Task], Placed], task: Task) -> Placed:
+    """Make the folds once with each seed: fold i of round r is fold r * k + i."""
+    spec = task.spec
+    first, *others = [place(replace(task, spec=replace(spec, seed=seed))) for seed in spec.seeds]
+    if not others:
+        return first
+    turned = [p.parts.with_columns(pl.col("fold") + first.k * (i + 1)) for i, p in enumerate(others)]
+    return replace(
+        first,
+        parts=pl.concat([first.parts, *turned]),
+        solutions=[s for p in (first, *others) for s in p.solutions],
+        says=first.says | {"seeds": spec.seeds},
+    )
 
 
 def _without(seen: Universe, excluded: pl.DataFrame) -> Universe:

@@ -47,7 +47,11 @@ def verify(manifest: Manifest, catalogue: Catalogue | None = None) -> list[Check
     if catalogue is None:
         return [*found, *in_order(manifest.body["checks"])]
     spec = SplitSpec.from_params(manifest.body["params"])
-    found += [_release(manifest, catalogue, spec), _closed_world(manifest, catalogue, spec)]
+    found += [
+        _release(manifest, catalogue, spec),
+        _retractions(manifest, catalogue),
+        _closed_world(manifest, catalogue, spec),
+    ]
     seen = universe(catalogue, spec)
     who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r)
     rows = joined_rows(manifest.assignments, seen.samples, patient_strata(catalogue, seen, spec))
@@ -91,8 +95,9 @@ def _rows(manifest: Manifest) -> CheckResult:
     )
     way = STRATEGIES.get(manifest.body["strategy"]["name"])
     if way is not None and way.turns:
-        rule = "in one part of each fold, once in test and once in val"
-        kept = (pl.col("n") == k) & (pl.col("folds") == k) & (pl.col("tested") == 1) & (pl.col("validated") == 1)
+        rule, rounds = "in one part of each fold, once in test and once in val", manifest.body["strategy"]["repeats"]
+        kept = (pl.col("n") == k) & (pl.col("folds") == k)
+        kept &= (pl.col("tested") == rounds) & (pl.col("validated") == rounds)
     elif way is not None and way.name == IMPORTED:
         rule, kept = "in at most one part of each fold", pl.col("n") == pl.col("folds")
     else:
@@ -116,6 +121,17 @@ def _people(manifest: Manifest) -> CheckResult:
     if manifest.body["blocks"]["site"] == "preserve":
         failed += [f"site {s} is in two parts of a fold" for s in straddling(rows, "site")]
     return _outcome("people", "no person, and where kept whole no site, is in two parts of a fold", failed)
+
+
+def _retractions(manifest: Manifest, catalogue: Catalogue) -> CheckResult:
+    """Look for what was retracted, before the split was made or since."""
+    found = catalogue.retracted({manifest.release, catalogue.release}, manifest.assignments["patient_id"])
+    what, evidence = "nothing that was split is retracted", {"retractions": [r.to_json() for r in found]}
+    if not found:
+        return CheckResult("retractions", what, "pass", evidence=evidence)
+    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    why = "; ".join(r.sentence for r in found[:_SHOWN]) + more
+    return CheckResult("retractions", what, "fail", "warning", why, evidence)
 
 
 def _release(manifest: Manifest, catalogue: Catalogue, spec: SplitSpec) -> CheckResult:

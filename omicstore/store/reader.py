@@ -218,6 +218,11 @@ class Store:
         """The releases of this store, and what was retracted."""
         return Registry(self.files)
 
+    @property
+    def retractions(self) -> list[Retraction]:
+        """All releases and patients that were retracted, whether or not they are of this release."""
+        return self.registry.retractions
+
     def retracted(self, patients: Iterable[str] | None = None) -> list[Retraction]:
         """Return the retractions of this release and of the patients named, or of any in it."""
         if not self.registry.retractions:
