@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from models.batch import MultiOmicsBatch, Targets
 from models.transforms.state import TransformState, fit_state
 from omicstore.errors import LeakageError, SplitError, StudyError
-from omicstore.splits import Manifest, check, load
+from omicstore.splits import Manifest, check, hindrances, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -150,7 +150,7 @@ class CohortDataModule(lightning.LightningDataModule):
     def manifest(self) -> Manifest:
         """The split's manifest, checked against the store; a check that only warns may fail."""
         manifest = load(self.split)
-        failed = [r for r in check(self.split, self.store) if r.status == "fail" and r.severity == "error"]
+        failed = hindrances(manifest, check(self.split, self.store))
         if failed:
             raise SplitError(failed[0].sentence, expected="a split that passes its checks", run="omicstore split make")
         covered = manifest.body["cohort"]["query"]["cohorts"]

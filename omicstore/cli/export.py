@@ -77,9 +77,10 @@ def export(
 def write(out: Output, cohort: Cohort, written_as: str, folder: Path, *, overwrite: bool, dry_run: bool) -> None:
     """Export, and tell what the format cannot hold: a warning where it was asked for by name."""
     from omicstore.export import export as write_export
-    from omicstore.export.folder import check_target
+    from omicstore.export.folder import check_outside, check_target
 
     if dry_run:
+        check_outside(folder, cohort.store)
         check_target(folder, overwrite=overwrite)
         out.note(f"would write {folder} ({written_as})")
         return

@@ -18,7 +18,7 @@ from omicstore.cli.common import DryRun, Output, StoreOption, command, find_stor
 def release(
     out: Output,
     *,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that stays, as v1.2 or 2026-11.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that stays, such as v1.2 or 2026-11.")],
     notes: Annotated[str, typer.Option("--notes", metavar="TEXT", help="What is to be known of it.")] = "",
     store: StoreOption = None,
     dry_run: DryRun = False,

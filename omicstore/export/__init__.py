@@ -76,14 +76,15 @@ def export(cohort: Cohort, format: str, out: Path, *, overwrite: bool = False) -
     UnknownNameError
         If there is no such format.
     ExportError
-        If `out` is a file, or holds something that is no export, or an earlier export without `overwrite`; or if the
-        format can hold none of the modalities.
+        If `out` is a file or lies in the store, or holds something that is no export, or an earlier export without
+        `overwrite`; or if the format can hold none of the modalities.
     """
     from omicstore.export.croissant import write_croissant
-    from omicstore.export.folder import new_folder, write_manifest
+    from omicstore.export.folder import check_outside, new_folder, write_manifest
     from omicstore.export.terms import write_terms
 
     write, name = get_exporter(format), format.strip().lower()
+    check_outside(out, cohort.store)
     with new_folder(out, overwrite=overwrite) as folder:
         left_out = write(cohort, folder)
         terms = write_terms(cohort, name, folder)

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import ExportError
@@ -15,15 +16,14 @@ from omicstore.files import canonical_json, sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from omicstore.store.cohort import Cohort
+    from omicstore.store.reader import Store
 
-__all__ = ["FORMAT", "MANIFEST", "check_target", "new_folder", "sweep", "write_manifest"]
+__all__ = ["FORMAT", "MANIFEST", "check_outside", "check_target", "new_folder", "sweep", "write_manifest"]
 
 FORMAT = "omicstore.export/1"
 MANIFEST = "manifest.json"
-_BLOCK = 1 << 20
 
 
 def check_target(out: Path, *, overwrite: bool) -> None:
@@ -44,6 +44,20 @@ def check_target(out: Path, *, overwrite: bool) -> None:
             f"{out} holds an earlier export",
             expected="a new folder",
             run="add --overwrite to replace it, or name another folder with --out",
+        )
+    if added := _added(out):
+        raise ExportError(
+            f"{out} holds an earlier export and what was put beside it: {', '.join(added[:3])}",
+            expected="an export alone",
+            run="move your own files elsewhere, or name another folder with --out",
+        )
+
+
+def check_outside(out: Path, store: Store) -> None:
+    """Raise `ExportError` if `out` lies in the store's own folder: what no release names is swept there."""
+    if isinstance(store.root, Path) and out.resolve().is_relative_to(store.root.resolve()):
+        raise ExportError(
+            f"{out} lies in the store", expected=f"a folder outside {store.root}", run="name another with --out"
         )
 
 
@@ -136,6 +150,13 @@ def write_manifest(cohort: Cohort, name: str, folder: Path, left_out: list[str])
         },
     }
     (folder / MANIFEST).write_bytes(canonical_json(body))
+
+
+def _added(folder: Path) -> list[str]:
+    """Return the files of an export's folder that are none of the export's, sorted."""
+    own = json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("files", {})
+    held = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    return sorted(name for name in held if name != MANIFEST and name not in own)
 
 
 def _is_export(folder: Path) -> bool:

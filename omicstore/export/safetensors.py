@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,5 +45,14 @@ def write(cohort: Cohort, folder: Path) -> list[str]:
         facts = origin(cohort) | cohort.facts(modality) | {"sample_ids": ids, "feature_ids": columns}
         # One key: the writer puts several in an order that differs from run to run.
         about = {ABOUT: json.dumps(facts, sort_keys=True, ensure_ascii=False)}
-        save_file({f"{modality}/values": values}, folder / f"{modality}.safetensors", about)
+        try:
+            save_file({f"{modality}/values": values}, folder / f"{modality}.safetensors", about)
+        except extra("safetensors", "models").SafetensorError as error:
+            raise _of_system(error) from None
     return left_out
+
+
+def _of_system(error: Exception) -> Exception:
+    """Return the system's error that the library tells of in words alone: a full disk has a message of its own."""
+    told = re.search(r"os error (\d+)", str(error))
+    return error if told is None else OSError(int(told[1]), os.strerror(int(told[1])))

@@ -171,7 +171,7 @@ def _plainly_named(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _spoken_for(frame: pl.DataFrame) -> pl.DataFrame:
-    """Resolve lists of transcripts, parted by semicolons, to the genes that a probe speaks for.
+    """Resolve lists of transcripts, separated by semicolons, to the genes that a probe speaks for.
 
     A gene counts where the probe lies in one of its transcripts in one of `GROUPS`. Where none does, all genes stay,
     with a group that does not count. Where there are not as many groups as genes, every group is held to be of every

@@ -123,7 +123,7 @@ def names_of(path: Path, group: h5py.Group, axis: str) -> list[str]:
         raise SourceError(
             path,
             f"{axis} is not a table as anndata has written it since version 0.7",
-            expected="an h5ad file of this decade",
+            expected="an h5ad file of anndata 0.7 or later",
             run="read it with anndata and write it again",
         )
     return [str(name) for name in element(path, table[table.attrs["_index"]])]

@@ -99,7 +99,7 @@ def _features(info: pl.DataFrame, modality: str) -> tuple[pl.Series, pl.DataFram
     info = info.rename(rename)
     nothing = info.select()
     if PROTEIN in info.columns:
-        # GENE|ANTIBODY; the genes of one that sees several are parted by blanks.
+        # GENE|ANTIBODY; the genes of one that sees several are separated by blanks.
         whole = pl.col(PROTEIN).str.strip_chars()
         genes = whole.str.extract(r"^(.*)\|[^|]*$").str.strip_chars().str.replace_all(r"[\s,;]+", ";")
         return info.select(whole.str.extract(r"([^|]*)$")).to_series(), info.select(genes.alias("symbol"))

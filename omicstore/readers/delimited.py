@@ -288,7 +288,7 @@ def _full_rows(data: bytes, layout: Layout) -> NDArray[np.bool_]:
 
 def wrong_width(layout: Layout, line: int, cells: int) -> SourceError:
     """Return the error of a line that has not as many cells as the header."""
-    expected = f"{len(layout.header)}, as in the header, parted by {DELIMITERS[layout.delimiter]}"
+    expected = f"{len(layout.header)}, as in the header, separated by {DELIMITERS[layout.delimiter]}"
     run = "mend the line; a file that ends in the middle of a line is truncated"
     if cells == 1:
         run = "use one delimiter in the whole file"
@@ -326,7 +326,7 @@ def _delimiter(path: Path, first: str) -> str:
             path,
             f"the header {shown!r} is one cell",
             line=1,
-            expected="columns parted by tab, comma or semicolon",
+            expected="columns separated by tab, comma or semicolon",
             run="write the file with one of these delimiters",
         )
     return best

@@ -190,7 +190,7 @@ def _place(path: Path, names: list[str], form: Form, base: str, skip: int) -> tu
             path,
             f"there is no column {' or '.join(absent)}; the header is {shown}",
             line=skip,
-            expected=f"{form.title}: {form.id} and {wanted}, parted by tab",
+            expected=f"{form.title}: {form.id} and {wanted}, separated by tab",
             run="name another file, format or unit in the study file",
         )
     return names.index(form.id), names.index(wanted)
@@ -218,4 +218,4 @@ def _bad_number(layout: Layout, data: bytes, column: int, missing: Sequence[str]
             text = cells[column]
             if text.lower() not in gone and text not in gone and not is_finite(text):
                 return bad_cell(layout, number, column, text)
-    return SourceError(layout.path, "it cannot be parsed", expected="a table parted by tab", run=AGAIN)
+    return SourceError(layout.path, "it cannot be parsed", expected="a table separated by tab", run=AGAIN)

@@ -193,7 +193,7 @@ def _layout(path: Path) -> Layout:
             f"the header begins with {layout.header[0]!r}",
             line=1,
             expected=f"{FIRST}, then patients",
-            run="name another format, as matrix",
+            run="name another format, such as matrix",
         )
     return layout
 

@@ -181,7 +181,7 @@ def read_calls(path: Path) -> Calls:
     ]
     of_one = [c.partition(" ")[2].strip() for c in comments if c.startswith(ALIQUOT)]
     if of_one and not frame.height and not calls.listed:
-        calls.drops.add("file without a mutation, whose sample has an UUID and no barcode", of_one)
+        calls.drops.add("file without a mutation, whose sample has a UUID and no barcode", of_one)
     calls.complete = bool(calls.listed or of_one)
     if STATUS in frame.columns:
         other = frame.get_column(STATUS).str.to_lowercase().is_in(list(NOT_SOMATIC)).fill_null(value=False)
@@ -315,7 +315,7 @@ def _no_column(path: Path, name: str, line: int) -> SourceError:
         path,
         f"there is no column {name}",
         line=line,
-        expected=f"a MAF: {SYMBOL}, {ENTREZ}, {CONSEQUENCE}, {SAMPLE}, parted by tab",
+        expected=f"a MAF: {SYMBOL}, {ENTREZ}, {CONSEQUENCE}, {SAMPLE}, separated by tab",
         run="name another file or format",
     )
 

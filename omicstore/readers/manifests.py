@@ -2,8 +2,8 @@
 
 Columns of the 450k, EPIC v1 and EPIC v2 manifests, as Illumina describes them (knowledge.illumina.com, reference
 material 1567 and 1568): ``IlmnID`` names a probe, with a suffix such as ``_TC21`` on EPIC v2, where ``Name`` lacks it.
-``UCSC_RefGene_Name`` and ``UCSC_RefGene_Group`` list, in the same order and parted by semicolons, the transcripts that
-a probe lies in and the part of each: TSS1500 and TSS200 (bases before the start of transcription), 5'UTR, 1stExon,
+``UCSC_RefGene_Name`` and ``UCSC_RefGene_Group`` list, in the same order and separated by semicolons, the transcripts
+that a probe lies in and the part of each: TSS1500 and TSS200 (bases before the start of transcription), 5'UTR, 1stExon,
 Body and 3'UTR; EPIC adds ExonBnd, within 20 bases of an exon's end. EPIC v2 writes 5UTR, 3UTR and exon_1, exon_2, ...
 """
 

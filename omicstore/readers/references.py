@@ -84,7 +84,7 @@ def read_reference(reference: Reference) -> pl.DataFrame:
     -------
     polars.DataFrame
         The canonical columns of `COLUMNS`: strings, null where empty, but ``start`` and ``end`` Int64. In an
-        illumina-manifest, ``symbol`` and ``gene_group`` list transcripts in the same order, parted by semicolons.
+        illumina-manifest, ``symbol`` and ``gene_group`` list transcripts in the same order, separated by semicolons.
 
     Raises
     ------

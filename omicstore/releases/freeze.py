@@ -87,11 +87,11 @@ def release(store: Store, name: str, *, date: str, notes: str = "", dry_run: boo
 
 def _refuse_name(name: str) -> None:
     if name.casefold() in (*ALIASES, CURRENT):
-        raise UsageError(f"{name!r} is a name that moves", expected="a name that stays, as v1.2 or 2026-11")
+        raise UsageError(f"{name!r} is a name that moves", expected="a name that stays, such as v1.2 or 2026-11")
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{name!r} cannot be the name of a release",
-            expected="letters, digits and . _ + -, no more than 64, beginning with a letter or digit, as v1.2",
+            expected="letters, digits and . _ + -, no more than 64, beginning with a letter or digit, such as v1.2",
         )
 
 

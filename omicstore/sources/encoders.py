@@ -70,7 +70,7 @@ def encoder_keys(entry: dict[str, Any], form: Format, root: Path, where: str) ->
 def _number(entry: dict[str, Any], key: str, where: str) -> float:
     value, whole = entry[key], key == "tile_size"
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value <= 0:
-        expected = "a number of pixels, as 256" if whole else "a number over 0, as 20"
+        expected = "a number of pixels, such as 256" if whole else "a number over 0, such as 20"
         raise StudyError(f"{where}: {key} is {value!r}", expected=expected)
     return int(value) if whole else float(value)
 

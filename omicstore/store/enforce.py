@@ -139,13 +139,14 @@ def open_split(
             f"the split {folder.name} was made on release {made_on[:12]}, this store is {store.release[:12]}",
             run="omicstore split make (or dvc repro) makes it again",
         )
+    crossed = _for_price_list(folder, manifest)
     _admit(folder, manifest["manifest_hash"], fold, part, state)
     rows = _assignments(folder, manifest["assignments_hash"])
     folds = sorted(rows["fold"].unique().to_list())
     if fold not in folds:
         raise UnknownNameError(f"fold of {folder.name}", str(fold), [str(f) for f in folds])
     rows = rows.filter(pl.col("fold") == fold)
-    _refuse_crossing(folder, rows)
+    _refuse_crossing(folder, rows, ["sample_id"] if crossed else ["sample_id", "patient_id", "group_id"])
     assigned = rows.filter(pl.col("part") == part).select("cohort", "sample_id")
     return SplitRead(folder, manifest["manifest_hash"], fold, part, assigned, state)
 
@@ -219,9 +220,23 @@ def _assignments(folder: Path, expected: str) -> pl.DataFrame:
     return rows
 
 
-def _refuse_crossing(folder: Path, rows: pl.DataFrame) -> None:
+def _for_price_list(folder: Path, manifest: dict[str, Any]) -> bool:
+    """Tell whether people may cross the split: rows drawn at random show what that is worth, and serve nothing else."""
+    strategy = manifest.get("strategy")
+    if not isinstance(strategy, dict) or strategy.get("name") != "random":
+        return False
+    if strategy.get("price_list") is not True:
+        raise LeakageError(
+            f"the split {folder.name} deals rows out at random, whoever they are of",
+            expected="a split of whole people; random rows are read for the price list alone",
+            run="change split.strategy in params.yaml, or set split.price_list: true for the price list",
+        )
+    return True
+
+
+def _refuse_crossing(folder: Path, rows: pl.DataFrame, columns: Sequence[str]) -> None:
     """Raise if a fold has a sample, a patient or an identity group in two parts: hashes seal wrong rows as well."""
-    for column in ("sample_id", "patient_id", "group_id"):
+    for column in columns:
         parts = rows.group_by(column).agg(pl.col("part").n_unique()).filter(pl.col("part") > 1)[column].sort()
         if len(parts):
             raise LeakageError(

@@ -99,7 +99,7 @@ def find_genes(
     if absent and not features:
         raise UsageError(
             "genes are asked for, and none of the modalities has any",
-            expected="a modality of samples by features, as rna",
+            expected="a modality of samples by features, such as rna",
             run="name one with --modalities, or leave the genes out",
         )
     if absent:

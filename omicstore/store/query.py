@@ -87,7 +87,9 @@ class Question:
         asked_genes = _asked("genes", genes)
         if where is not None and (not isinstance(where, str) or not where.strip()):
             raise UsageError(
-                f"where is {where!r}", expected="a SQL expression, as age_years < 60", run="leave it out to take all"
+                f"where is {where!r}",
+                expected="a SQL expression, such as age_years < 60",
+                run="leave it out to take all",
             )
         return cls(
             cohorts=tuple(sorted(set(cohorts))),

@@ -139,7 +139,7 @@ def _vectors(store: Store, ids: pl.DataFrame) -> list[tuple[dict[str, str], NDAr
     if "embeddings" not in reports.columns:
         raise UsageError(
             "the reports of this store have no vectors",
-            expected="encoder: in their source, as all-MiniLM-L6-v2",
+            expected="encoder: in their source, such as all-MiniLM-L6-v2",
             run="name one in params.yaml, and build the store again",
         )
     mine = ids.join(reports.drop("sample_id"), on=["cohort", "patient_id"], how="inner", maintain_order="left_right")

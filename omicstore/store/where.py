@@ -70,7 +70,7 @@ def _evaluate(rows: pl.DataFrame, where: str) -> list[int]:
             if str(kind) != "BOOLEAN":
                 raise UsageError(
                     f"--where {where!r} gives {_KINDS.get(str(kind), str(kind).lower())}",
-                    expected="a condition, which is true or false of each sample, as age_years < 60",
+                    expected="a condition, which is true or false of each sample, such as age_years < 60",
                     run="omicstore columns lists the columns and their values",
                 )
             return [int(row) for (row,) in con.execute(query).fetchall()]

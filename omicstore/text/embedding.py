@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CHUNK", "SCHEMA", "embed", "sentence_vectors"]
 
-#: Reports that are encoded, and kept, together.
-CHUNK = 32
+#: Reports that are encoded, and kept, together: a few seconds of work, which is what an interruption costs.
+CHUNK = 8
 
 SCHEMA: dict[str, Any] = {
     "profile_id": pl.String,

@@ -51,14 +51,16 @@ class TextEncoder:
         logging: Any = chatter
         drawn = logging.is_progress_bar_enabled()
         logging.disable_progress_bar()
+        folder = _place(model)
         try:
-            self._model = SentenceTransformer(_place(model), local_files_only=True)
-        except (OSError, ValueError, LookupError, ImportError, RuntimeError) as error:
+            self._model = SentenceTransformer(folder, local_files_only=True)
+            self._model.encode(["a"], show_progress_bar=False)  # a model of pictures loads, and cannot read
+        except (OSError, ValueError, LookupError, ImportError, RuntimeError, TypeError, AttributeError) as error:
             raise SourceError(
-                Path(model),
+                Path(folder),
                 f"cannot be loaded as a sentence encoder ({' '.join(str(error).split())[:160]})",
-                expected="a folder that sentence-transformers loads, or the id of a model that is on this machine",
-                run=f"hf download {model}, where there is a network; or encoder: {next(iter(PACKAGED))}",
+                expected="a folder that sentence-transformers loads",
+                run=f"name another folder, or encoder: {next(iter(PACKAGED))}",
             ) from None
         finally:
             if drawn:
@@ -96,10 +98,25 @@ def text_encoder_name(model: str) -> str:
 
 
 def _place(model: str) -> str:
-    package = PACKAGED.get(text_encoder_name(model))
-    if package is None or Path(model).is_absolute():
+    """Return the folder of a model; the libraries would ask the network for an id even where they are told not to."""
+    if Path(model).is_absolute():
         return model
+    name = text_encoder_name(model)
+    if package := PACKAGED.get(name):
+        try:
+            return str(import_module(package).get_model_path())
+        except ImportError:
+            raise MissingExtraError(package.replace("_", "-"), "text") from None
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    whole = name if "/" in name else f"sentence-transformers/{name}"
     try:
-        return str(import_module(package).get_model_path())
-    except ImportError:
-        raise MissingExtraError(package.replace("_", "-"), "text") from None
+        return snapshot_download(whole, local_files_only=True)
+    except (LocalEntryNotFoundError, HFValidationError):
+        raise SourceError(
+            Path(model),
+            "is not on this machine, and nothing is downloaded",
+            expected="a folder that sentence-transformers loads, or the id of a model that was downloaded before",
+            run=f"hf download {whole}, where there is a network; or encoder: {next(iter(PACKAGED))}",
+        ) from None

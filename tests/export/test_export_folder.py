@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +70,19 @@ class TestTarget:
         ]  # fmt: skip
         assert names(tmp_path) == ["out"]
 
+    def test_what_was_put_beside_an_earlier_export_is_kept(self, cohort: Cohort, tmp_path: Path) -> None:
+        export(cohort, "csv", tmp_path / "out")
+        (tmp_path / "out" / "features" / "mine.ipynb").write_text("a week of work")
+        with pytest.raises(ExportError, match=r"put beside it: features/mine\.ipynb\..*move your own files"):
+            export(cohort, "npz", tmp_path / "out", overwrite=True)
+        assert (tmp_path / "out" / "features" / "mine.ipynb").exists()
+
+    def test_the_store_is_no_place_for_an_export(self, cohort: Cohort) -> None:
+        assert isinstance(cohort.store.root, Path)
+        with pytest.raises(ExportError, match="lies in the store"):
+            export(cohort, "csv", cohort.store.root / "out")
+        assert not (cohort.store.root / "out").exists()
+
     def test_of_two_at_once_the_later_gives_way(self, tmp_path: Path) -> None:
         out = tmp_path / "out"
 
@@ -130,3 +144,19 @@ def test_a_failed_swap_puts_the_earlier_export_back(
         export(cohort, "npz", tmp_path / "out", overwrite=True)
     assert names(tmp_path) == ["out"]
     assert names(tmp_path / "out") == before
+
+
+def test_a_full_disk_is_told_of_safetensors_too(
+    cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    safetensors = pytest.importorskip("safetensors.numpy")
+    from safetensors import SafetensorError
+
+    def full(*args: object) -> None:
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr(safetensors, "save_file", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        export(cohort, "safetensors", tmp_path / "out")
+    assert caught.value.errno == errno.ENOSPC
+    assert names(tmp_path) == []

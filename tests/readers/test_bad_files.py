@@ -31,15 +31,15 @@ BAD: dict[str, str] = {
     ),
     "one_column.txt": (
         ", line 1: the header 'sample TCGA-XX-A001-01A TCGA-XX-A002-01A' is one cell."
-        " Expected columns parted by tab, comma or semicolon."
+        " Expected columns separated by tab, comma or semicolon."
         " To mend it: write the file with one of these delimiters"
     ),
     "mixed_delimiters.tsv": (
-        ", line 3: the line has 1 cell. Expected 4, as in the header, parted by tab."
+        ", line 3: the line has 1 cell. Expected 4, as in the header, separated by tab."
         " To mend it: use one delimiter in the whole file"
     ),
     "short_line.tsv": (
-        ", line 3: the line has 3 cells. Expected 4, as in the header, parted by tab."
+        ", line 3: the line has 3 cells. Expected 4, as in the header, separated by tab."
         " To mend it: mend the line; a file that ends in the middle of a line is truncated"
     ),
     "duplicate_column.csv": (

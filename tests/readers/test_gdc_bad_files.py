@@ -31,7 +31,7 @@ BAD: dict[str, str] = {
         f" with submitter_id, demographic and diagnoses. {AGAIN}"
     ),
     "clinical_short_line.tsv": (
-        ", line 3: the line has 2 cells. Expected 3, as in the header, parted by tab. To mend it:"
+        ", line 3: the line has 2 cells. Expected 3, as in the header, separated by tab. To mend it:"
         " mend the line; a file that ends in the middle of a line is truncated"
     ),
     "clinical_truncated.tar.gz": (
@@ -51,7 +51,7 @@ BAD: dict[str, str] = {
     ),
     "cut_short": (
         f"/u1/n1.{STAR}, line 5: the line has 6 cells. Expected 9, as"
-        " in the header, parted by tab. To mend it: mend the line; a file that ends in the middle of"
+        " in the header, separated by tab. To mend it: mend the line; a file that ends in the middle of"
         " a line is truncated"
     ),
     "file_not_in_sheet": (

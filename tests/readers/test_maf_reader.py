@@ -87,7 +87,7 @@ def test_a_folder_as_the_gdc_client_leaves_it(tmp_path: Path) -> None:
     raw = one(tmp_path)
     assert raw.ids == [A, B]
     assert raw.warnings == []
-    assert raw.drops.examples == {"file without a mutation, whose sample has an UUID and no barcode": ["31720585"]}
+    assert raw.drops.examples == {"file without a mutation, whose sample has a UUID and no barcode": ["31720585"]}
     guess = recognise(look(tmp_path))
     assert guess is not None
     assert (guess.format, guess.modality, guess.unit) == ("maf", "mut", "mutated")

@@ -30,7 +30,7 @@ BAD: dict[str, tuple[str, str | None, str | None, str]] = {
         "mutated",
         (
             ", line 2: there is no column Variant_Classification. Expected a MAF: Hugo_Symbol, Entrez_Gene_Id,"
-            " Variant_Classification, Tumor_Sample_Barcode, parted by tab. To mend it: name another file or format"
+            " Variant_Classification, Tumor_Sample_Barcode, separated by tab. To mend it: name another file or format"
         ),
     ),
     "all_silent.maf": (
@@ -48,7 +48,7 @@ BAD: dict[str, tuple[str, str | None, str | None, str]] = {
         "tpm",
         (
             ", line 1: the header begins with 'gene'. Expected attrib_name, then patients."
-            " To mend it: name another format, as matrix"
+            " To mend it: name another format, such as matrix"
         ),
     ),
     "word_in_call.cbt": (
