@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -84,6 +85,19 @@ def test_a_model_that_is_not_here_is_not_fetched(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(SourceError, match="cannot be loaded as a sentence encoder"):
         TextEncoder(str(tmp_path / "empty"))
+
+
+def test_an_id_that_is_not_here_asks_no_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+
+    def refuse(*args: object, **_: object) -> None:
+        raise AssertionError(f"the network is asked: {args}")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(SourceError, match="nothing is downloaded.*hf download sentence-transformers/no-such-model"):
+        TextEncoder("no-such-model")
 
 
 @pytest.mark.slow
