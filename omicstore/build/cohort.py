@@ -85,17 +85,17 @@ class _CohortBuild:
         order = list(MODALITIES)
         by_modality: dict[str, list[tuple[int, Source]]] = {}
         parts = [(position, part) for position, source in enumerate(self.study.sources) for part in expand(source)]
+        for position, source in parts:
+            if source.modality is None or MODALITIES[source.modality].kind != "matrix":
+                self.tables_raw += [(position, self._id(source), raw) for raw in self._read(source)]
+            else:
+                by_modality.setdefault(source.modality, []).append((position, source))
         if not any(part.modality for _, part in parts):
             raise StudyError(
                 f"no source measures anybody of {self.cohort}: there are tables of patients alone",
                 expected="a matrix, reports or slides; a patient without any is not stored",
                 run="add one to study.sources in params.yaml; omicstore sources FILE... says what a file is",
             )
-        for position, source in parts:
-            if source.modality is None or MODALITIES[source.modality].kind != "matrix":
-                self.tables_raw += [(position, self._id(source), raw) for raw in self._read(source)]
-            else:
-                by_modality.setdefault(source.modality, []).append((position, source))
         fixation = Fixation((raw for _, raw in self._raws()), SampleMap(self.study, self.cohort))
         for modality in sorted(by_modality, key=order.index):
             yield from self._combined(by_modality[modality], fixation)
