@@ -289,11 +289,6 @@ class TestCommand:
         )
 
 
-def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
-    code = "import sys, omicstore.cli.fetch, omicstore.fetch.gdc, omicstore.fetch.xena; print('httpx' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
-
-
 def test_interrupted_then_run_again(portal: Any, tmp_path: Path) -> None:
     data = random.Random(1).randbytes(400_000)
     identity = portal.add_gdc("a.tsv", data)
