@@ -56,6 +56,12 @@ def make_(
 
     Writes manifest.json, assignments.parquet and identity.parquet. Without that section, a split that the data can
     bear is chosen.
+
+    split.strategy is site_preserved_kfold or grouped_kfold (split.k folds of whole sites or people); leave_site_out
+    (each site is tested, small ones together: split.min_test); cross_cohort (each cohort is tested); external (those
+    of split.test_cohorts are); temporal (the latest years are, or from split.test_from on); random (rows whoever they
+    are of, with split.price_list: true, to show what that is worth). What is imported comes by omicstore split import.
+    split.repeats makes so many rounds.
     """
     import omicstore
     from omicstore.splits import in_order, make

@@ -24,10 +24,13 @@ from omicstore.splits.manifest import Manifest, load, read
 from omicstore.splits.published import ORIGINS, Published, is_published, read_published
 from omicstore.splits.published_check import check_published
 from omicstore.splits.spec import SplitSpec
+from omicstore.splits.strategies import RANDOM
 from omicstore.splits.verify import verify
 from omicstore.store.splitfile import row_hash
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from omicstore.splits.catalogue import StoreLike
 
 __all__ = [
@@ -41,6 +44,7 @@ __all__ = [
     "check_published",
     "default_spec",
     "default_split",
+    "hindrances",
     "import_folds",
     "in_order",
     "is_published",
@@ -51,6 +55,9 @@ __all__ = [
     "row_hash",
     "split_catalogue",
 ]
+
+#: The checks that find one person on both sides.
+_OF_PEOPLE = frozenset({"people", "L1", "L2", "L6", "L7", "L8"})
 
 
 def make(store: StoreLike, spec: SplitSpec, out: Path | None = None, *, root: Path | None = None) -> Manifest:
@@ -97,6 +104,16 @@ def check(manifest: Manifest | Path, store: StoreLike | None = None, *, root: Pa
     if store is None:
         return verify(found)
     return verify(found, _catalogue(store, found.body["params"].get("aliases"), root))
+
+
+def hindrances(manifest: Manifest, results: Sequence[CheckResult]) -> list[CheckResult]:
+    """Return the failed checks for which nothing may be trained on a split.
+
+    Of rows drawn at random for the price list, that people cross the split is what is to be shown, and hinders nothing.
+    """
+    strategy = manifest.body["strategy"]
+    shown = _OF_PEOPLE if strategy["name"] == RANDOM and strategy.get("price_list") is True else frozenset()
+    return [r for r in results if r.status == "fail" and r.severity == "error" and r.id not in shown]
 
 
 def default_split(store: StoreLike) -> tuple[dict[str, object], list[str]]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from omicstore.splits.solve import Solution
     from omicstore.splits.spec import SplitSpec
 
-__all__ = ["Assigned", "assign", "expand", "place"]
+__all__ = ["Assigned", "assign", "expand", "place", "turned"]
 
 _PARTITIONS = {
     "test": "block i of fold i; sealed: reading it is logged",
@@ -88,8 +88,8 @@ def assign(samples: pl.DataFrame, strata: pl.DataFrame, group_of: Mapping[str, s
         else:
             solution = greedy(problem)
         # Each set has its largest block in fold 0: turned by the seed, so that not all of them pile up there.
-        turned = sorted(range(spec.k), key=lambda f: digest(spec.seed, cohorts[0], f))
-        fold_of_block = {b: turned[int(f)] for b, f in zip(problem.blocks, solution.folds, strict=True)}
+        order = sorted(range(spec.k), key=lambda f: digest(spec.seed, cohorts[0], f))
+        fold_of_block = {b: order[int(f)] for b, f in zip(problem.blocks, solution.folds, strict=True)}
         assigned.fold_of |= {p: fold_of_block[block_of[p]] for p in own["patient_id"].unique().sort().to_list()}
         assigned.solutions.append(_described(cohorts, len(problem.blocks), solution))
         if len(problem.blocks) < spec.k:
@@ -106,7 +106,12 @@ def expand(samples: pl.DataFrame, fold_of: Mapping[str, int], k: int) -> pl.Data
 
     Val is a whole block too, so that what is chosen on it (an epoch, a model) has seen none of its patients or sites.
     """
-    at_home = samples.with_columns(home=pl.col("patient_id").replace_strict(dict(fold_of), return_dtype=pl.Int64))
+    home = pl.col("patient_id").replace_strict(dict(fold_of), return_dtype=pl.Int64)
+    return turned(samples.with_columns(home=home), k)
+
+
+def turned(at_home: pl.DataFrame, k: int) -> pl.DataFrame:
+    """Return the parts of samples whose ``home`` is the fold that tests them."""
     offset = (pl.col("home") - pl.col("fold")).mod(k)
     rows = at_home.join(pl.DataFrame({"fold": np.arange(k)}), how="cross").with_columns(
         part=pl.when(offset == 0).then(pl.lit("test")).when(offset == 1).then(pl.lit("val")).otherwise(pl.lit("train"))

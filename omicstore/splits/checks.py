@@ -175,7 +175,7 @@ def _sites(rows: pl.DataFrame, catalogue: Catalogue, spec: SplitSpec) -> CheckRe
     if failed and not spec.keeps_sites:
         found = shared_sites(rows)
         most = worst(found)
-        said = f", and {most.sentence}" if most else ""
+        said = f", and {most.sentence}" if most else ", though no test part shares one"
         evidence = {
             "n_sites": n_sites,
             "n_shared": len(failed),

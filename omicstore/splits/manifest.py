@@ -60,8 +60,8 @@ class Manifest:
 
     @property
     def k(self) -> int:
-        """The number of folds."""
-        return int(self.body["strategy"]["k"])
+        """The number of folds, of all rounds."""
+        return int(self.body["strategy"]["k"]) * int(self.body["strategy"]["repeats"])
 
     def part(self, fold: int, part: str) -> list[str]:
         """Return the sample ids of a part of a fold, sorted.

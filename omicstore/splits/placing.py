@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from omicstore.splits.catalogue import Catalogue
     from omicstore.splits.spec import SplitSpec
 
-__all__ = ["ASSIGNMENTS", "PARTS_OF", "Placed", "Task", "assignments_of", "blocks_of", "cut_val", "left_out", "linked"]
+__all__ = [
+    "ASSIGNMENTS",
+    "PARTS_OF",
+    "Placed",
+    "Task",
+    "assignments_of",
+    "blocks_of",
+    "cut_val",
+    "left_out",
+    "linked",
+    "with_val",
+]
 
 #: The columns of assignments.parquet.
 ASSIGNMENTS: dict[str, Any] = {
@@ -190,6 +201,40 @@ def cut_val(task: Task, samples: pl.DataFrame, *, whole_sites: bool, parts: int,
         of_val = {b for b, f in zip(problem.blocks, folds, strict=True) if f == int(off.argmin())}
         chosen |= {p for p in own["patient_id"].to_list() if block_of[p] in of_val}
     return chosen
+
+
+def with_val(
+    task: Task,
+    tested: pl.Expr,
+    *,
+    fold: int,
+    parts: int,
+    samples: pl.DataFrame | None = None,
+    whole_sites: bool | None = None,
+) -> pl.DataFrame:
+    """Return the parts of one fold: test where `tested` says so, val cut from the others, train.
+
+    Parameters
+    ----------
+    task
+        The whole.
+    tested
+        Which samples are the test part.
+    fold
+        Its number.
+    parts
+        One part of so many of the others is val.
+    samples
+        Those that are assigned; all where absent.
+    whole_sites
+        Whether val is of whole sites; what the spec says where absent.
+    """
+    own = task.samples if samples is None else samples
+    whole = bool(task.spec.whole_sites) if whole_sites is None else whole_sites
+    val = cut_val(task, own.filter(~tested), whole_sites=whole, parts=parts, where=f"fold {fold}")
+    part = pl.when(pl.col("patient_id").is_in(sorted(val))).then(pl.lit("val")).otherwise(pl.lit("train"))
+    rows = own.with_columns(fold=fold, part=pl.when(tested).then(pl.lit("test")).otherwise(part))
+    return rows.select(pl.col(c).cast(t) for c, t in PARTS_OF.items())
 
 
 def _n_blocks(samples: pl.DataFrame, cohorts: Sequence[str], block_of: Mapping[str, str]) -> int:

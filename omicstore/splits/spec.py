@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import SplitError, UnknownNameError
 from omicstore.modalities import get_modality
-from omicstore.splits.strategies import IMPORTED, STRATEGIES, Strategy
+from omicstore.splits.strategies import IMPORTED, RANDOM, STRATEGIES, Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,14 +37,23 @@ CHECKS: dict[str, str] = {
     "balance": "parts far from their fair share of the patients",
 }
 
-#: Keys of some strategies alone: left out of the manifest where nobody set them.
-_OPTIONAL = frozenset({"whole_sites"})
+#: Keys that some strategies alone read.
+_OF_SOME: dict[str, tuple[str, ...]] = {
+    "whole_sites": (IMPORTED, "cross_cohort", "external"),
+    "test_cohorts": ("external",),
+    "test_from": ("temporal",),
+    "min_test": ("leave_site_out",),
+    "price_list": (RANDOM,),
+}
 
-_NAMES = ("cohorts", "modalities")
+#: Left out of the manifest where nobody set them.
+_OPTIONAL = frozenset({*_OF_SOME, "repeats"})
+
+_NAMES = ("cohorts", "modalities", "test_cohorts")
 _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
-    (("k", "seed", "time_bins", "node_limit"), int, "a whole number"),
+    (("k", "seed", "time_bins", "node_limit", "repeats", "test_from", "min_test"), int, "a whole number"),
     (("near_duplicate_r", "time_limit_s"), int | float, "a number"),
-    (("whole_sites",), bool, "true or false"),
+    (("whole_sites", "price_list"), bool, "true or false"),
 )
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -85,6 +95,16 @@ class SplitSpec:
     whole_sites
         Where val is cut from train: by whole sites, not by people. Import sets it where the published folds keep sites
         apart.
+    repeats
+        How many rounds of folds, each with a seed of its own that follows from `seed`; one where absent.
+    test_cohorts
+        The cohorts that ``external`` holds out.
+    test_from
+        The first year that ``temporal`` tests; where absent, years are cut so that one k-th of the people is tested.
+    min_test
+        Sites with fewer patients are tested together by ``leave_site_out``.
+    price_list
+        Whether a ``random`` split is for the price list, which alone may read it.
     """
 
     name: str = "default"
@@ -103,6 +123,11 @@ class SplitSpec:
     time_limit_s: float = 120.0
     waive: dict[str, str] = field(default_factory=dict)
     whole_sites: bool | None = None
+    repeats: int | None = None
+    test_cohorts: tuple[str, ...] | None = None
+    test_from: int | None = None
+    min_test: int | None = None
+    price_list: bool | None = None
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -113,8 +138,9 @@ class SplitSpec:
             raise _wrong("name", self.name, "letters, digits, '.', '_' and '-'")
         if self.k < LEAST_FOLDS and STRATEGIES[self.strategy].turns:
             raise _wrong("k", self.k, f"at least {LEAST_FOLDS}, for a test, a val and a train part")
-        if self.time_bins < 1:
-            raise _wrong("time_bins", self.time_bins, "at least 1")
+        for key in ("k", "time_bins", "repeats", "min_test"):
+            if (value := getattr(self, key)) is not None and value < 1:
+                raise _wrong(key, value, "at least 1")
         if not 0.0 < self.near_duplicate_r <= 1.0:
             raise _wrong("near_duplicate_r", self.near_duplicate_r, "a correlation over 0 and up to 1")
         if self.node_limit < 1 or self.time_limit_s <= 0:
@@ -128,11 +154,28 @@ class SplitSpec:
         for name in self.waive:
             if name not in CHECKS:
                 raise UnknownNameError("leak check in split.waive", name, CHECKS)
+        self._refuse_idle_keys()
+
+    def _refuse_idle_keys(self) -> None:
+        for key, ways in _OF_SOME.items():
+            if getattr(self, key) is not None and self.strategy not in ways:
+                raise SplitError(
+                    f"split.{key} is set, and {self.strategy} does not read it",
+                    expected=f"split.strategy: {' or '.join(ways)}",
+                    run=f"remove split.{key}, or change split.strategy, in params.yaml",
+                )
 
     @property
     def way(self) -> Strategy:
         """The strategy, and what it keeps apart."""
         return STRATEGIES[self.strategy]
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seed of each round of folds: the first is `seed` itself."""
+        rounds = range(1, self.repeats or 1)
+        further = [hashlib.sha256(f"{self.seed} round {i}".encode()).digest()[:4] for i in rounds]
+        return [self.seed, *(int.from_bytes(f) for f in further)]
 
     @property
     def keeps_sites(self) -> bool:

@@ -11,10 +11,13 @@ if TYPE_CHECKING:
 
     from omicstore.splits.placing import Placed, Task
 
-__all__ = ["IMPORTED", "STRATEGIES", "Strategy"]
+__all__ = ["IMPORTED", "RANDOM", "STRATEGIES", "Strategy"]
 
 #: What a split is called whose folds somebody else has published; `omicstore.splits.published` reads them.
 IMPORTED = "imported"
+
+#: Rows whoever they are of. No model is trained on it, but for the price list.
+RANDOM = "random"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,11 @@ STRATEGIES: dict[str, Strategy] = {
     for s in (
         Strategy("site_preserved_kfold", f"{_HERE}.assign:place", "k folds that share no site", "preserve", turns=True),
         Strategy("grouped_kfold", f"{_HERE}.assign:place", "k folds that share no person", turns=True),
+        Strategy("leave_site_out", f"{_HERE}.leave_site_out:place", "each site is tested once", "preserve"),
+        Strategy("cross_cohort", f"{_HERE}.cross_cohort:place", "each cohort is tested once"),
+        Strategy("external", f"{_HERE}.external:place", "the cohorts of split.test_cohorts are tested"),
+        Strategy("temporal", f"{_HERE}.temporal:place", "the latest years of diagnosis are tested", time="preserve"),
+        Strategy(RANDOM, f"{_HERE}.random_rows:place", "rows at random, for the price list alone", turns=True),
         Strategy(IMPORTED, f"{_HERE}.imported:refuse", "published folds (omicstore split import)"),
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -11,7 +12,8 @@ import pytest
 import omicstore
 from omicstore.cli import main
 from omicstore.errors import LeakageError, SplitError
-from omicstore.splits import SplitSpec, check, load, make
+from omicstore.splits import SplitSpec, check, hindrances, load, make
+from omicstore.splits.strategies import STRATEGIES
 
 PARAMS = "split: {strategy: grouped_kfold, k: 4, seed: 3, endpoint: OS, modalities: [rna, meth]}\n"
 
@@ -139,6 +141,32 @@ def test_reads_that_name_the_split_hold_to_it(study):
         with pytest.raises(LeakageError):
             store.query("AAA", ["rna"], split="default", fold=1, part="test")
         assert not [r for r in check(study / "splits" / "default", store) if r.status == "fail"]
+
+
+def test_rows_at_random_are_read_for_the_price_list_alone(study, run):
+    (study / "params.yaml").write_text("split: {strategy: random, k: 4}\n")
+    assert run("split", "make")[0] == 0
+    code, _, said = run("split", "check")
+    assert code == 1
+    assert "error: L1" in said
+    with omicstore.open(study / "data" / "store") as store:
+        with pytest.raises(LeakageError, match="deals rows out at random"):
+            store.query("AAA", ["rna"], split="default", fold=0, part="train")
+        (study / "params.yaml").write_text("split: {strategy: random, k: 4, price_list: true}\n")
+        assert run("split", "make")[0] == 0
+        assert store.query("AAA", ["rna"], split="default", fold=0, part="train").samples.height
+        folder = study / "splits" / "default"
+        failed = [r for r in check(folder, store) if r.status == "fail" and r.severity == "error"]
+        assert {"L1", "people"} <= {r.id for r in failed}
+        assert hindrances(load(folder), failed) == []
+        release = next(r for r in check(folder) if r.id == "assignments")
+        assert hindrances(load(folder), [replace(release, status="fail")])
+
+
+def test_strategies_are_named_in_the_help(run):
+    text = " ".join(run("split", "make", "--help")[1].split())
+    for name in STRATEGIES:
+        assert name in text
 
 
 def test_a_split_without_a_store_is_checked_from_its_files(study):
