@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,7 +188,7 @@ def _run(out: Output, where: Where, ask: Callable[[Http], Plan]) -> None:
         kept = f"; {counted(done.kept, 'file')} already here" if done.kept else ""
         out.text(f"{counted(len(done.fetched), 'file')} fetched into {where.out} ({size_text(done.size)}){kept}")
         if brought.written:
-            out.text(f"Next: omicstore init DIR --sources {where.out / 'study.yaml'}")
+            out.text(f"Next: omicstore init DIR --sources {shlex.quote(str(where.out / 'study.yaml'))}")
             return
         if (where.out / "study.yaml").exists():
             out.text(f"{where.out / 'study.yaml'} was changed by hand and is left as it is; it would now be:")

@@ -139,6 +139,10 @@ class TestGdc:
         assert own.exists()
         assert "moved" not in run(*asked).stderr
 
+    def test_the_next_command_can_be_pasted(self, blca: Any, run: Any) -> None:
+        done = run("gdc", "--project", "BLCA", "--modalities", "rna", "--endpoint", blca.url, "--out", "my data")
+        assert "omicstore init DIR --sources 'my data/study.yaml'" in done.stdout
+
     def test_a_list_that_ends_early_is_told(self, blca: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         def cut(self: Any, body: Any) -> Any:
             return {"data": {"hits": blca.gdc[:2] if body["from"] == 0 else [], "pagination": {"total": 5}}}
