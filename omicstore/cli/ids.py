@@ -12,6 +12,7 @@ from omicstore.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from omicstore.explain.trace import Tracer
     from omicstore.harmonize.references import References
     from omicstore.sources import Study
 
@@ -51,7 +52,7 @@ def ids(
             tracer = Tracer(opened, *_study(out))
             found = {name: tracer.trace(plain) for name, plain in asked.items()}
     near = {name: tracer.nearest(plain) for name, plain in asked.items() if not found[name]}
-    out.result({"ids": found} | ({"nearest": near} if near else {}), lambda: _show(out, found, near))
+    out.result({"ids": found} | ({"nearest": near} if near else {}), lambda: _show(out, found, near, tracer))
     if not all(tracer.is_known(findings) for findings in found.values()):
         raise typer.Exit(1)
 
@@ -83,14 +84,19 @@ def _study(out: Output) -> tuple[Study | None, References | None]:
     return study, References.load(study)
 
 
-def _show(out: Output, found: Mapping[str, list[dict[str, Any]]], near: Mapping[str, list[str]]) -> None:
+def _show(
+    out: Output, found: Mapping[str, list[dict[str, Any]]], near: Mapping[str, list[str]], tracer: Tracer
+) -> None:
+    looked = "not in the store, and not among the names kept of what was dropped"
+    if tracer.store is None:
+        looked = "its form says nothing, and there is no store here"
     for name, findings in found.items():
         out.text(name, style="bold")
         for finding in findings:
             for line in _lines(finding["text"], out):
                 out.text(line)
         if not findings:
-            out.text("  found nowhere: not in the store, and not among the names kept of what was dropped")
+            out.text(f"  found nowhere: {looked}")
             if near.get(name):
                 out.text(f"  the nearest names: {', '.join(near[name])}")
 

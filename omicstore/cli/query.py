@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -15,6 +16,8 @@ from omicstore.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from omicstore.store.reader import Store
 
 #: A longer list of genes is not spelled out in the lines of Python.
 _GENES_SHOWN = 12
@@ -51,11 +54,24 @@ def query(
         for warning in cohort.warnings:
             out.warn(warning)
         body = cohort.summary()
+        if "patches" in body["modalities"]:
+            body = {**body, "notes": [*body["notes"], *_encoders(store, body["cohorts"])]}
         if folder is not None:
             from omicstore.cli.export import write
 
             write(out, cohort, "parquet", folder, overwrite=overwrite, dry_run=dry_run)
         out.result(body, lambda: _show(out, body, ask, exported=folder is not None))
+
+
+def _encoders(store: Store, cohorts: list[str]) -> list[str]:
+    """Say by which encoders the patches of cohorts are; no slide needs to be opened for it."""
+    import polars as pl
+
+    made = store.table("provenance").filter(pl.col("cohort").is_in(cohorts) & (pl.col("modality") == "patches"))
+    names = sorted({json.loads(text)["encoder"] for text in made["encoder"].drop_nulls()})
+    if len(names) < 2:
+        return [f"patches: encoder {name}" for name in names]
+    return [f"patches: encoders {', '.join(names)}; cohort.prototypes and cohort.patches take one of them"]
 
 
 def _show(out: Output, body: Mapping[str, Any], ask: Asking, *, exported: bool) -> None:

@@ -418,7 +418,7 @@ class TestIds:
     def test_nowhere(self, run: Any) -> None:
         done = run("ids", "GENE3", "nothing-like-it")
         assert done.exit_code == 1
-        assert "found nowhere" in done.stdout
+        assert "found nowhere: not in the store" in done.stdout
 
     def test_what_was_dropped_and_what_a_retired_symbol_means(
         self, store_factory: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

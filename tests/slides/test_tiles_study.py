@@ -13,10 +13,12 @@ import polars as pl
 import pytest
 import yaml
 from PIL import Image
+from typer.testing import CliRunner
 
 import omicstore
 from omicstore.build.plan import load_plan, plan
 from omicstore.build.store import build_study
+from omicstore.cli import app
 from omicstore.errors import OmicstoreError, SourceError, StudyError, UnknownNameError, UsageError
 from omicstore.readers import tiles as reader
 from omicstore.readers.recognise import look
@@ -123,6 +125,8 @@ def test_two_encoders_of_one_slide(slides: Path, models: dict[str, Path], study:
         assert cohort.prototypes(k=2, encoder="vit").means.shape == (2, 2, 16)
         with pytest.raises(UnknownNameError, match="encoder 'uni'"):
             cohort.prototypes(encoder="uni")
+    done = CliRunner().invoke(app, ["query", "--modalities", "patches", "--store", str(root / "data" / "store")])
+    assert "patches: encoders dinov2, vit;" in done.stdout
 
 
 def test_other_weights_are_another_plan_and_other_features(
