@@ -13,7 +13,8 @@ from omicstore.build.provenance import Ledger
 from omicstore.errors import StudyError
 from omicstore.files import canonical_json, write_if_changed
 from omicstore.harmonize import tables
-from omicstore.harmonize.assay import Assay, Matrix, combine, to_assays
+from omicstore.harmonize.assay import Assay, Matrix, to_assays
+from omicstore.harmonize.combine import combine
 from omicstore.harmonize.fixation import Fixation
 from omicstore.harmonize.references import References
 from omicstore.harmonize.samples import SampleMap

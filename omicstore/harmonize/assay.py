@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from omicstore.readers.table import RawTable
     from omicstore.sources import Source, Study
 
-__all__ = ["Assay", "Matrix", "combine", "content_hashes", "to_assays"]
+__all__ = ["Assay", "Matrix", "content_hashes", "to_assays"]
 
 #: Units of a single sample's own making; what other units were fitted on is not known from the unit.
 _SELF_CONTAINED = frozenset(
@@ -116,13 +116,6 @@ class Matrix:
     features: pl.DataFrame
     profiles: pl.DataFrame
     warnings: list[str] = field(default_factory=list)
-
-
-def combine(assays: Sequence[Assay]) -> Matrix:
-    """Join the assays of one modality and cohort; see `omicstore.harmonize.combine.combine`."""
-    from omicstore.harmonize.combine import combine as join
-
-    return join(assays)
 
 
 def to_assays(

@@ -40,8 +40,6 @@ class TextTable:
         Of the file.
     frame
         Its columns, by name; columns of the same name count as the first.
-    line
-        The line of the first row.
     """
 
     layout: Layout

@@ -87,6 +87,8 @@ class Calls:
         Whether every file says so.
     rows, columns
         The size of the files: rows altogether, and columns at most.
+    drops
+        What was left out, by reason.
     """
 
     frame: pl.DataFrame

@@ -100,6 +100,8 @@ class RawTable:
         None where there are `blocks`.
     blocks
         Instead of `values`, for a matrix too large to be held, such as methylation probes of many samples.
+    frame
+        The rows of what is no matrix, in the columns that `kind` says; None of a matrix.
     feature_info
         Further columns about the features that the file had, with a first column ``raw_feature``; or None.
     profile_info

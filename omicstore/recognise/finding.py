@@ -50,6 +50,8 @@ class Finding:
         The fields that are guesses, and for each what would settle it.
     notes
         What else a person must know.
+    ids
+        The first ids of its profiles or patients, as far as they were read.
     """
 
     path: Path

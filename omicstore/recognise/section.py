@@ -46,6 +46,8 @@ class Section:
         The mapping, as `omicstore.sources.load_study` reads it.
     doubts
         For each source and each kind of reference, by position, the keys that are guesses and what would settle them.
+    sample_doubt
+        What would settle the rule for ids in ``samples``; empty where nothing is to be settled.
     left_out
         Sources that cannot be in one study with the others, and why.
     """

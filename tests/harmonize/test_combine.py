@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from omicstore.errors import StudyError
-from omicstore.harmonize.assay import combine, to_assays
+from omicstore.harmonize.assay import to_assays
+from omicstore.harmonize.combine import combine
 from omicstore.harmonize.duplicates import nearest_other
 from omicstore.harmonize.replicates import choose
 from omicstore.schema import FEATURES, PROFILES

@@ -13,7 +13,8 @@ import pytest
 
 from omicstore.errors import SourceError, StudyError
 from omicstore.harmonize import tables
-from omicstore.harmonize.assay import Assay, Matrix, combine, to_assays
+from omicstore.harmonize.assay import Assay, Matrix, to_assays
+from omicstore.harmonize.combine import combine
 from omicstore.harmonize.references import References
 from omicstore.readers import read
 from omicstore.readers.table import RawTable

@@ -8,7 +8,8 @@ import pytest
 
 from omicstore.errors import SourceError, UnknownNameError
 from omicstore.harmonize import tables
-from omicstore.harmonize.assay import combine, to_assays
+from omicstore.harmonize.assay import to_assays
+from omicstore.harmonize.combine import combine
 from omicstore.readers.table import RawTable
 from omicstore.schema import LABELS, OUTCOMES, PATIENTS, PROFILES, REPORTS
 from omicstore.sources import Source, Study
