@@ -13,8 +13,8 @@ import torch
 import omicstore
 from models.datamodule import CohortDataModule, SeededBatches
 from models.files import hash_ids
-from omicstore.errors import LeakageError
-from omicstore.splits import load
+from omicstore.errors import LeakageError, SplitError
+from omicstore.splits import SplitSpec, load, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,3 +128,16 @@ def test_follow_up_is_found_and_absent_follow_up_is_nan(store: Store, study: Pat
     assert rows.targets.time.tolist() == pytest.approx([times[p] for p in rows.patient_id])
     assert torch.isnan(made(store, study, endpoint="DSS").part("train").targets.time).all()
     assert torch.isnan(made(store, study).part("train").targets.event).all()
+
+
+def test_rows_at_random_train_for_the_price_list_alone(store: Store, study: Path) -> None:
+    asked = {"strategy": "random", "k": 4, "cohorts": ["AAA", "BBB"]}
+    parts = {"modalities": ["rna", "prot"], "cohorts": ["AAA", "BBB"]}
+    for name, more in (("random", {}), ("prices", {"price_list": True})):
+        make(store, SplitSpec.from_params(asked | more | {"name": name}), study / "splits" / name)
+    with pytest.raises((LeakageError, SplitError)):
+        CohortDataModule(store, study / "splits" / "random", 0, **parts).part("train")
+    data = CohortDataModule(store, study / "splits" / "prices", 0, **parts)
+    train, test = (set(data.part(part).patient_id) for part in ("train", "test"))
+    assert train
+    assert test
