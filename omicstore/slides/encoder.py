@@ -125,32 +125,29 @@ def encoder_name(encoder: str) -> str:
 
 
 def locate(encoder: str) -> Path:
-    """Return the folder of an encoder; one that is named by its Hugging Face id is downloaded if it is not here.
+    """Return the folder of an encoder; one that is named by its Hugging Face id must have been downloaded before.
 
     Raises
     ------
     SourceError
-        If it is not here and cannot be downloaded.
+        If it is not on this machine.
     """
     if Path(encoder).is_absolute():
         return Path(encoder)
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
     except ImportError:
         raise MissingExtraError("transformers", "slides") from None
     try:
-        folder = Path(snapshot_download(encoder, allow_patterns=["*.json", "*.safetensors"]))
-        if next(folder.glob("*.safetensors"), None) is None:
-            folder = Path(snapshot_download(encoder, allow_patterns=["*.json", "*.bin"]))
-    except (HfHubHTTPError, OSError, ValueError) as error:
+        return Path(snapshot_download(encoder, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError):
         raise SourceError(
             Path(encoder),
-            f"is not on this machine and cannot be downloaded ({' '.join(str(error).split())[:160]})",
-            expected="a folder with a model, or the id of one on Hugging Face that you may read",
+            "is not on this machine, and nothing is downloaded",
+            expected="a folder with a model that transformers loads, or the id of a model that was downloaded before",
             run=f"hf download {encoder}, where there is a network",
         ) from None
-    return folder
 
 
 def as_rgb(picture: Image) -> Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -69,16 +70,31 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
         Encoder(tmp_path)
 
 
-def test_a_model_that_cannot_be_downloaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub
-    from huggingface_hub.errors import LocalEntryNotFoundError
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of Hugging Face, on a machine where every connection fails the test."""
+    from huggingface_hub import constants
 
-    def unreachable(*_: object, **__: object) -> str:
-        raise LocalEntryNotFoundError("no network")
+    def connected(*_: object) -> None:
+        pytest.fail("the network was asked")
 
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", unreachable)
-    with pytest.raises(SourceError, match=r"cannot be downloaded \(no network\).*hf download owner/model"):
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(socket.socket, "connect", connected)
+    return tmp_path
+
+
+def test_a_model_that_is_not_here_is_not_asked_for(cache: Path) -> None:
+    with pytest.raises(SourceError, match="nothing is downloaded.*hf download owner/model"):
         locate("owner/model")
+
+
+def test_a_model_that_was_downloaded_before(cache: Path) -> None:
+    snapshot = cache / "models--owner--model" / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    (snapshot.parents[1] / "refs").mkdir()
+    (snapshot.parents[1] / "refs" / "main").write_text("0" * 40)
+    assert locate("owner/model") == snapshot
 
 
 def test_names(models: dict[str, Path]) -> None:
