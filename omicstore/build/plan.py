@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["BUILD_FORMAT", "Planned", "load_plan", "plan", "plan_digest"]
 
 #: Raised when a change of the code changes what a build makes of the same files, so that DVC builds again.
-BUILD_FORMAT = "omicstore.plan/1"
+BUILD_FORMAT = "omicstore.plan/2"
 
 
 class Planned:
