@@ -102,8 +102,12 @@ def import_(
     """
     import omicstore
     from omicstore.errors import UsageError
-    from omicstore.splits import Catalogue, import_folds, in_order, read_published
+    from omicstore.splits import ORIGINS, Catalogue, import_folds, in_order, read_published
 
+    if origin is None:
+        raise UsageError(
+            "--from says whose folds these are", expected=f"one of {', '.join(ORIGINS)}", run="--from survpath"
+        )
     found = read_published(path, origin, column)
     if len(found) > 1:
         raise UsageError(
@@ -233,7 +237,10 @@ def _show(out: Output, manifest: Manifest, where: str) -> None:
 
     body = manifest.body
     cohort, strategy = body["cohort"], body["strategy"]
-    out.text(f"split {manifest.name}: {strategy['name']}, {manifest.k} folds, seed {strategy['seed']}", style="bold")
+    out.text(
+        f"split {manifest.name}: {strategy['name']}, {counted(manifest.k, 'fold')}, seed {strategy['seed']}",
+        style="bold",
+    )
     if body["simulated"]:
         out.text("simulated data: nothing here was measured in a patient", style="yellow")
     out.text(

@@ -156,8 +156,20 @@ def _rounds(place: Callable[[Task], Placed], task: Task) -> Placed:
         first,
         parts=pl.concat([first.parts, *turned]),
         solutions=[s for p in (first, *others) for s in p.solutions],
+        not_honoured=[*first.not_honoured, *_again([first, *others])],
         says=first.says | {"seeds": spec.seeds},
     )
+
+
+def _again(rounds: list[Placed]) -> list[str]:
+    """Say which rounds test the parts of an earlier one: then only val differs, and the test is no new one."""
+    tested = []
+    for placed in rounds:
+        own = placed.parts.filter(pl.col("part") == "test").sort("fold", "cohort", "sample_id")
+        samples = own.group_by("fold").agg(pl.struct("cohort", "sample_id"))["cohort"]
+        tested.append(frozenset(tuple((s["cohort"], s["sample_id"]) for s in held) for held in samples.to_list()))
+    seen = [i for i in range(1, len(tested)) if tested[i] in tested[:i]]
+    return [f"round {i} tests the same parts as an earlier one: only what is val may differ" for i in seen]
 
 
 def _without(seen: Universe, excluded: pl.DataFrame) -> Universe:

@@ -132,7 +132,7 @@ def read_published(path: Path, origin: str | None = None, column: str | None = N
                 raise SplitError(f"{file} names nobody in {theirs}", expected=_expected(origin))
             rows.append(_rows(people, number, ours))
         described.append({"name": file.name, "sha256": sha256})
-    return [_published(origin or "survpath", path.stem if path.is_file() else path.name, rows, described)]
+    return [_published(origin or "survpath", path.stem if path.is_file() else path.resolve().name, rows, described)]
 
 
 def _columns(path: Path, frame: pl.DataFrame, sha256: str, column: str | None) -> list[Published]:

@@ -187,6 +187,9 @@ def test_import_and_check_on_the_command_line(tiny_store, tmp_path, monkeypatch,
     code, _, said = run("split", "import", "cv", "--from", "mact")
     assert code == 2
     assert "Expected one of mcat" in said
+    code, _, said = run("split", "import", "cv")
+    assert code == 2
+    assert "Expected one of survpath, mcat, preserved-site-cv" in said
     (tmp_path / "params.yaml").write_text("split: {strategy: imported}\n")
     code, _, said = run("split", "make")
     assert code == 1

@@ -201,6 +201,8 @@ def test_repeats_are_rounds_with_seeds_of_their_own(strategy):
     bad = {r.id for r in verify(split, catalogue) if r.status == "fail" and r.severity == "error"}
     assert bad <= ({"people", "L1", "L2", "L8"} if strategy == "random" else set())
     assert "repeats" not in once.body["params"]
+    again = [s for s in split.body["blocks"]["not_honoured"] if "the same parts as an earlier one" in s]
+    assert len(again) == (2 if strategy == "cross_cohort" else 0)
 
 
 def no_years(catalogue):
