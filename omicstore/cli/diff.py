@@ -5,6 +5,7 @@ With --json one object: what `omicstore.releases.diff` returns.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from omicstore.cli.common import Output, StoreOption, command, counted, find_sto
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_HASH = re.compile("[0-9a-f]{64}")
 _KINDS = {"added": "+", "removed": "-", "changed": "~"}
 
 
@@ -140,7 +142,8 @@ def _rows(what: str, found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _cell(value: object) -> str:
-    return "missing" if value is None else str(value)
+    text = "missing" if value is None else str(value)
+    return text[:12] if _HASH.fullmatch(text) else text
 
 
 def _short(digest: str | None) -> str:

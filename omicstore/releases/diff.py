@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["diff"]
 
+#: What a source file is known by: its id follows from its content, so it cannot tell a changed file from a new one.
+_SOURCE = ("cohort", "modality", "name")
 #: So many examples of each kind of change.
 EXAMPLES = 5
 
@@ -32,8 +35,8 @@ def diff(old: Store, new: Store) -> dict[str, Any]:
     dict
         As JSON holds it: ``same``; ``cohorts`` (added, removed); ``samples`` per cohort with changes (n_added,
         n_removed, examples); ``matrices`` (cohort, modality, change, and what `diff_matrix` found); ``tables`` (the
-        catalogue's that differ, see `diff_tables`); ``sources`` (files of the provenance: added, removed, changed);
-        ``reports`` and ``patches`` per cohort.
+        catalogue's that differ, see `diff_tables`); ``sources`` (files: added, removed, changed with their old and new
+        sha256); ``reports`` and ``patches`` per cohort.
     """
     same = old.release == new.release
     found: dict[str, Any] = {
@@ -51,11 +54,12 @@ def diff(old: Store, new: Store) -> dict[str, Any]:
     found["matrices"] = _matrices(old, new)
     for name, table in TABLES.items():
         if _hash(old, old.body["tables"][name]) != _hash(new, new.body["tables"][name]):
-            changed = diff_tables(old.table(name), new.table(name), table, EXAMPLES)
-            if changed is not None:
+            before, after = (_by_name(store, name) for store in (old, new))
+            if name == "provenance":
+                found["sources"] = _sources(before, after)
+                table = replace(table, key=_SOURCE)
+            if (changed := diff_tables(before, after, table, EXAMPLES)) is not None:
                 found["tables"][name] = changed
-    if "provenance" in found["tables"]:
-        found["sources"] = _sources(old, new)
     found["reports"] = _reports(old, new)
     found["patches"] = _patches(old, new)
     return found
@@ -100,18 +104,35 @@ def _matrices(old: Store, new: Store) -> list[dict[str, Any]]:
     return found
 
 
-def _sources(old: Store, new: Store) -> dict[str, Any]:
-    """Return the source files by what became of them, one entry per cohort, modality and name."""
-    keys = ["cohort", "modality", "source_id", "name"]
-    before, after = (s.table("provenance").select(*keys, "sha256").unique(keys, keep="first") for s in (old, new))
+def _by_name(store: Store, name: str) -> pl.DataFrame:
+    """Return a catalogue table in which a source file is called by its name."""
+    frame = store.table(name)
+    if "source_id" not in frame.columns:
+        return frame
+    if name == "provenance":
+        return frame.drop("source_id")
+    names = dict(store.table("provenance").select("source_id", "name").sort("source_id", "name").iter_rows())
+    return frame.with_columns(pl.col("source_id").replace(names))
+
+
+def _sources(old: pl.DataFrame, new: pl.DataFrame) -> dict[str, Any]:
+    """Return the source files by what became of them; of several with one name, the first is held against the first."""
+    before, after = (
+        f.sort(_SOURCE, nulls_last=True).select(*_SOURCE, "sha256", number=pl.int_range(pl.len()).over(_SOURCE))
+        for f in (old, new)
+    )
+    keys = [*_SOURCE, "number"]
     both = before.join(after, on=keys, how="inner", nulls_equal=True, suffix="_new")
     changed = both.filter(pl.col("sha256").ne_missing(pl.col("sha256_new"))).rename(
         {"sha256": "old", "sha256_new": "new"}
     )
     return {
-        "added": after.join(before, on=keys, how="anti", nulls_equal=True).sort(keys, nulls_last=True).to_dicts(),
-        "removed": before.join(after, on=keys, how="anti", nulls_equal=True).sort(keys, nulls_last=True).to_dicts(),
-        "changed": changed.sort(keys, nulls_last=True).to_dicts(),
+        what: rows.sort(keys, nulls_last=True).drop("number").to_dicts()
+        for what, rows in (
+            ("added", after.join(before, on=keys, how="anti", nulls_equal=True)),
+            ("removed", before.join(after, on=keys, how="anti", nulls_equal=True)),
+            ("changed", changed),
+        )
     }
 
 

@@ -183,3 +183,23 @@ def test_between_releases_of_one_store(tmp_path: Path) -> None:
         "n_changed": 10, "n_samples": 2, "n_features": 5, "examples": [],
     }  # fmt: skip
     assert len(found["matrices"][0]["values"]["examples"]) == 5
+
+
+def test_a_changed_file_is_no_other_file(base: Path, tmp_path: Path) -> None:
+    """A source's id follows from its content, and each profile names it."""
+    data = fresh()
+    tables = data["AAA"].tables
+    for name in ("provenance", "profiles"):
+        tables[name] = tables[name].with_columns(source_id=pl.lit("anew"))
+    tables["provenance"] = tables["provenance"].with_columns(sha256=pl.lit("0" * 64), name=pl.lit("all.tsv"))
+    write(tmp_path / "old", data)
+    for name in ("provenance", "profiles"):
+        tables[name] = tables[name].with_columns(source_id=pl.lit("newest"))
+    tables["provenance"] = tables["provenance"].with_columns(sha256=pl.lit("1" * 64))
+    write(tmp_path / "new", data)
+    found = differ(tmp_path / "old", tmp_path / "new")
+    assert list(found["tables"]) == ["provenance"]
+    assert found["sources"]["added"] == found["sources"]["removed"] == []
+    assert [(s["modality"], s["old"][:1], s["new"][:1]) for s in found["sources"]["changed"]] == [
+        ("meth", "0", "1"), ("prot", "0", "1"), ("rna", "0", "1"),
+    ]  # fmt: skip
