@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from store_factory import Part
 
 import omicstore
+from omicstore.releases import release as freeze
 from omicstore.store.writer import assemble, write_cohort
 
 COHORTS = st.sampled_from(["AAA", "BBB"])
@@ -28,13 +29,14 @@ Numbers = dict[tuple[str, str], float]
 
 
 class StoreMachine(RuleBasedStateMachine):
-    """Cohorts are built in any order, assembled at any time, while old readers stay open."""
+    """Cohorts are built in any order, assembled and frozen at any time, while old readers stay open."""
 
     @initialize()
     def start(self):
         self.root = Path(tempfile.mkdtemp(prefix="omicstore-machine-"))
         self.built: dict[str, dict[str, Numbers]] = {}
         self.released: dict[str, dict[str, Numbers]] | None = None
+        self.frozen: list[dict[str, dict[str, Numbers]]] = []
         self.readers: list[tuple[omicstore.store.reader.Store, dict[str, dict[str, Numbers]]]] = []
 
     @rule(cohort=COHORTS, drawn=matrices)
@@ -67,6 +69,19 @@ class StoreMachine(RuleBasedStateMachine):
     def open(self):
         self.readers.append((omicstore.open(self.root), self.released))
 
+    @precondition(lambda self: self.released)
+    @rule()
+    def freeze(self):
+        with omicstore.open(self.root) as store:
+            freeze(store, f"v{len(self.frozen)}", date="")
+        self.frozen.append(self.released)
+
+    @precondition(lambda self: getattr(self, "frozen", []))
+    @rule(data=st.data())
+    def open_frozen(self, data):
+        number = data.draw(st.integers(0, len(self.frozen) - 1))
+        self.readers.append((omicstore.open(self.root, release=f"v{number}"), self.frozen[number]))
+
     @precondition(lambda self: self.readers)
     @rule()
     def close(self):
@@ -93,8 +108,8 @@ class StoreMachine(RuleBasedStateMachine):
 
 TestStore = StoreMachine.TestCase
 TestStore.settings = settings(
-    max_examples=6,
-    stateful_step_count=10,
+    max_examples=8,
+    stateful_step_count=14,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
