@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omicstore.cli.common import Output, StoreOption, command, find_store
+from omicstore.cli.common import Output, ReleaseOption, StoreOption, command, find_store
 from omicstore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def cite(
     *,
     bibtex: Annotated[bool, typer.Option("--bibtex", help="Print the citations as BibTeX, and nothing else.")] = False,
     store: StoreOption = None,
+    release: ReleaseOption = None,
 ) -> None:
     r"""Show the terms and citations of what a store holds.
 
@@ -37,7 +38,7 @@ def cite(
 
     if bibtex and out.json:
         raise UsageError("--bibtex and --json are both given", expected="one of them")
-    with omicstore.open(find_store(store)) as opened:
+    with omicstore.open(find_store(store), release=release) as opened:
         terms = terms_of(opened)
         keys = list(dict.fromkeys(key for entry in terms for key in entry.cite))
         body: dict[str, Any] = {

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from omicstore.cli.common import Output, StoreOption, command, find_store
+from omicstore.cli.common import Output, ReleaseOption, StoreOption, command, find_store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,11 +29,11 @@ _BESIDE, _NARROWEST = 52, 20
 
 
 @command()
-def columns(out: Output, *, store: StoreOption = None) -> None:
+def columns(out: Output, *, store: StoreOption = None, release: ReleaseOption = None) -> None:
     """Show what --where can ask for: columns, types, levels and counts."""
     import omicstore
 
-    with omicstore.open(find_store(store)) as opened:
+    with omicstore.open(find_store(store), release=release) as opened:
         found = [_describe(row, opened) for row in opened.columns().iter_rows(named=True)]
         body = {"release": opened.release, "simulated": opened.simulated, "columns": found}
     out.result(body, lambda: _show(out, body))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omicstore.cli.common import Output, StoreOption, command, find_store
+from omicstore.cli.common import Output, ReleaseOption, StoreOption, command, find_store
 from omicstore.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def sql(
     statement: Annotated[str, typer.Argument(metavar="SQL", help='For example "SELECT * FROM patients".')],
     limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Rows to show; --json prints all.")] = 50,
     store: StoreOption = None,
+    release: ReleaseOption = None,
 ) -> None:
     r"""Run a SQL query over the store's views.
 
@@ -46,7 +47,7 @@ def sql(
 
     # MULTI is what DuckDB makes of a PIVOT.
     reading = (StatementType.SELECT, StatementType.EXPLAIN, StatementType.PRAGMA, StatementType.MULTI)
-    with omicstore.open(find_store(store)) as opened, opened.sql() as connection:
+    with omicstore.open(find_store(store), release=release) as opened, opened.sql() as connection:
         try:
             parsed = connection.extract_statements(statement)
             if len(parsed) != 1 or parsed[0].type not in reading:
