@@ -26,6 +26,7 @@ from omicstore.harmonize.fixation import formalin_fixed
 from omicstore.harmonize.measured import measured
 from omicstore.harmonize.samples import Sample, SampleMap, check_cohort
 from omicstore.modalities import MODALITIES
+from omicstore.readers.followup import is_follow_up
 from omicstore.readers.table import Drops
 from omicstore.schema import PROFILES
 from omicstore.units import Unit, parse_unit
@@ -219,6 +220,8 @@ def _axes(raw: RawTable, modality: str, unit: Unit, refs: References) -> list[tu
             found.append(("meth_probe", platform, probe_level_axis(raw, platform, refs)))
         return found
     namespace = MODALITIES[modality].namespace
+    if namespace != "ensembl_gene":
+        _refuse_follow_up(raw)
     if namespace == "antibody":
         axis = antibody_axis(raw, refs)
     elif namespace == "metabolite":
@@ -228,6 +231,18 @@ def _axes(raw: RawTable, modality: str, unit: Unit, refs: References) -> list[tu
     else:
         axis = gene_axis(raw, refs.genes, unit.base.several)
     return [(modality, raw.source.platform, axis)]
+
+
+def _refuse_follow_up(raw: RawTable) -> None:
+    """Refuse an outcome among the features: a model would be given what it is to predict."""
+    told = [name for name in raw.features if is_follow_up(name)]
+    if told:
+        raise SourceError(
+            raw.source.path,
+            f"{len(told)} of its {len(raw.features)} features are follow-up, e.g. {', '.join(told[:3])}",
+            expected=f"measurements of {raw.modality or raw.source.modality} alone",
+            run="name another format if this is a table of patients, or leave the columns out with drop:",
+        )
 
 
 def _profiles(

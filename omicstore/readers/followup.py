@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from omicstore.readers.clinical import TextTable
     from omicstore.sources import FollowUp
 
-__all__ = ["DAYS", "endpoints", "event", "follow_up"]
+__all__ = ["DAYS", "endpoints", "event", "follow_up", "is_follow_up"]
 
 #: Days in a unit of time: the Julian year, and its twelfth.
 DAYS: dict[str, float] = {"days": 1.0, "months": 30.4375, "years": 365.25}
@@ -32,6 +32,28 @@ _HAPPENED = ("1", "1.0", "true", "yes", "dead", "deceased", "died", "event", "pr
              "recurred/progressed")  # fmt: skip
 _NOT_YET = ("0", "0.0", "false", "no", "alive", "living", "censored", "none", "progression-free",
             "disease-free", "diseasefree")  # fmt: skip
+
+
+_ENDPOINT = "|".join(name for names in NAMES.values() for name in names)
+
+#: Columns of follow-up under the names of hubs and portals, in lower case and without what stands around the words.
+_OF_FOLLOW_UP = re.compile(
+    rf"(?:{_ENDPOINT})(?:[._ ]?(?:time|event|status|ind|unit|days|months|years))*"
+    r"|event|time[._ ]to[._ ]event|vital[._ ]status|censor(?:ship|ed|ing)?"
+    r"|survival[._ ](?:time|status|days|months|years)"
+    r"|days[._ ]to[._ ](?:death|last[._ ]follow[._ ]?up|last[._ ]known[._ ]alive|new[._ ]tumou?r[._ ]event.*)"
+)
+
+
+def is_follow_up(name: str) -> bool:
+    """Whether a column holds a time or an event of follow-up, by its name.
+
+    Examples
+    --------
+    >>> [is_follow_up(name) for name in ("OS.time", "_TIME_TO_EVENT", "_OS_IND", "PFI", "p53", "OSR1")]
+    [True, True, True, True, False, False]
+    """
+    return _OF_FOLLOW_UP.fullmatch(name.strip(" _").lower()) is not None
 
 
 def event(text: pl.Expr) -> pl.Expr:
