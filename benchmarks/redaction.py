@@ -1,9 +1,9 @@
 """How well a bag of words tells clear cell from papillary kidney tumours by their reports, before and after redaction.
 
-Builds the study `kidney` of OMICSTORE_REAL_DATA or ../shared/data twice, with and without ``redact: [kidney_subtype]``, and
-reads the longest report of each patient whose type is known. TF-IDF and logistic regression, five folds, fitted on the
-training rows of each; patients kept apart, then sites. Prints AUC and accuracy of the pooled held-out scores with the 95%
-interval of 1,000 resamples of the patients, beside the share of the majority class.
+Builds the study `kidney` of OMICSTORE_REAL_DATA or ../shared/data twice, with ``redact: [kidney_subtype]`` and without,
+and reads the longest report of each patient whose type is known. TF-IDF and logistic regression, five folds, fitted on
+the training rows of each; patients kept apart, then sites. Prints AUC and accuracy of the pooled held-out scores with
+the 95% interval of 1,000 resamples of the patients, beside the share of the majority class.
 """
 
 from __future__ import annotations
