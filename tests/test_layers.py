@@ -12,7 +12,7 @@ HOUSE = Path(__file__).parents[1] / "omicstore"
 
 #: From left to right; ``omicstore`` is the front door, `omicstore/__init__.py`.
 ROOMS = (
-    "errors", "extras", "paths", "files", "identifiers", "units", "modalities", "formats", "progress", "diskmatrix", "sources",
+    "errors", "extras", "paths", "files", "identifiers", "audit", "units", "modalities", "formats", "progress", "diskmatrix", "sources",
     "schema", "slides", "text", "readers", "harmonize", "store", "omicstore", "export", "build", "releases", "splits", "simulate",
     "fetch", "recognise", "explain", "study", "cli",
 )  # fmt: skip
@@ -75,6 +75,17 @@ def test_a_room_knows_only_those_left_of_it(trees: dict[Path, ast.Module]) -> No
         for line, name in imports(ast.walk(tree)):
             if name.split(".")[0] == "omicstore" and ROOMS.index(room_of(name)) > own:
                 wrong.append(f"{path.relative_to(HOUSE.parent)}:{line} imports {name}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_verifier_shares_nothing_with_what_it_verifies(trees: dict[Path, ast.Module]) -> None:
+    wrong = [
+        f"{path.relative_to(HOUSE.parent)}:{line} imports {name}"
+        for path, tree in trees.items()
+        if room_of(name_of(path)) == "audit"
+        for line, name in imports(ast.walk(tree))
+        if name.split(".")[0] == "omicstore" and room_of(name) not in ("audit", "errors", "identifiers")
+    ]
     assert not wrong, "\n".join(wrong)
 
 

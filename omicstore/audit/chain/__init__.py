@@ -1,0 +1,1 @@
+"""The links from the release to the metric."""

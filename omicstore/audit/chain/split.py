@@ -1,0 +1,22 @@
+"""Not written yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from omicstore.audit.finding import Finding, not_applicable
+
+if TYPE_CHECKING:
+    from omicstore.audit.bundle import Bundle
+
+
+def split(bundle: Bundle) -> Finding:
+    """Not written yet."""
+    del bundle
+    return not_applicable("split", "not written yet", "NOT WRITTEN YET")
+
+
+def people(bundle: Bundle) -> Finding:
+    """Not written yet."""
+    del bundle
+    return not_applicable("people", "not written yet", "NOT WRITTEN YET")

@@ -1,0 +1,1 @@
+"""What is no leak and spoils a result all the same."""
