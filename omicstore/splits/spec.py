@@ -14,7 +14,7 @@ from omicstore.splits.strategies import IMPORTED, RANDOM, STRATEGIES, Strategy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CHECKS", "LEAST_FOLDS", "SplitSpec"]
+__all__ = ["CHECKS", "LEAST_FOLDS", "NotSame", "SplitSpec"]
 
 #: Every fold needs a test, a val and a train part, each of other folds' blocks.
 LEAST_FOLDS = 3
@@ -47,7 +47,7 @@ _OF_SOME: dict[str, tuple[str, ...]] = {
 }
 
 #: Left out of the manifest where nobody set them.
-_OPTIONAL = frozenset({*_OF_SOME, "repeats"})
+_OPTIONAL = frozenset({*_OF_SOME, "repeats", "not_same"})
 
 _NAMES = ("cohorts", "modalities", "test_cohorts")
 _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
@@ -57,6 +57,23 @@ _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
 )
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class NotSame:
+    """Two patients whom an edge of the identity graph takes for one, and who are not.
+
+    Attributes
+    ----------
+    left, right
+        The patients, the smaller id first.
+    reason
+        Why the edge is wrong.
+    """
+
+    left: str
+    right: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +122,9 @@ class SplitSpec:
         Sites with fewer patients are tested together by ``leave_site_out``.
     price_list
         Whether a ``random`` split is for the price list, which alone may read it.
+    not_same
+        Edges between two patients that are struck out of the identity graph, with the reason; see
+        `omicstore.splits.identity`.
     """
 
     name: str = "default"
@@ -128,6 +148,7 @@ class SplitSpec:
     test_from: int | None = None
     min_test: int | None = None
     price_list: bool | None = None
+    not_same: tuple[NotSame, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -235,9 +256,30 @@ def _coerced(key: str, value: Any) -> Any:
         if not isinstance(value, dict) or not all(isinstance(v, str) and v for v in value.values()):
             raise _wrong(key, value, "a mapping of check id to the reason")
         return {str(k): v for k, v in value.items()}
+    if key == "not_same":
+        return _struck(value)
     if not isinstance(value, str):
         raise _wrong(key, value, "text")
     return value.strip().upper() if key == "endpoint" else value.strip()
+
+
+def _struck(value: Any) -> tuple[NotSame, ...] | None:
+    expected = "a list of {left: PATIENT, right: PATIENT, reason: why they are two people}"
+    names = [f.name for f in fields(NotSame)]
+    if not isinstance(value, list | tuple):
+        raise _wrong("not_same", value, expected)
+    found: dict[tuple[str, str], NotSame] = {}
+    for entry in value:
+        if not isinstance(entry, dict) or sorted(map(str, entry)) != sorted(names):
+            raise _wrong("not_same", entry, expected)
+        told = {name: entry[name].strip() for name in names if isinstance(entry[name], str)}
+        if len(told) < len(names) or not all(told.values()) or told["left"] == told["right"]:
+            raise _wrong("not_same", entry, expected)
+        left, right = sorted((told["left"], told["right"]))
+        if (left, right) in found:
+            raise _wrong("not_same", entry, f"the pair {left} and {right} once")
+        found[left, right] = NotSame(left, right, told["reason"])
+    return tuple(found[pair] for pair in sorted(found)) or None
 
 
 def _wrong(key: str, value: object, expected: str) -> SplitError:
