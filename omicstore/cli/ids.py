@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omicstore.cli.common import Output, StoreOption, StudyMissingError, command, find_store, find_study
+from omicstore.cli.common import Output, ReleaseOption, StoreOption, StudyMissingError, command, find_store, find_study
 from omicstore.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def ids(
         list[str], typer.Argument(metavar="ID...", help="Barcodes, sample or patient ids, genes, probes, ...")
     ],
     store: StoreOption = None,
+    release: ReleaseOption = None,
 ) -> None:
     r"""Say what became of an identifier, and why.
 
@@ -43,12 +44,16 @@ def ids(
     if not all(asked.values()):
         raise UsageError("an identifier is empty", expected="a barcode, a gene or a probe")
     place = store or _nearest()
+    if place is None and release is not None:
+        raise UsageError(
+            f"release {release} is asked for, and there is no store here", expected="a store", run="--store PATH"
+        )
     if place is None:
         out.note("there is no store here, so only names and references are looked at")
         tracer = Tracer(None, *_study(out))
         found = {name: tracer.trace(plain) for name, plain in asked.items()}
     else:
-        with omicstore.open(place) as opened:
+        with omicstore.open(place, release=release) as opened:
             tracer = Tracer(opened, *_study(out))
             found = {name: tracer.trace(plain) for name, plain in asked.items()}
     near = {name: tracer.nearest(plain) for name, plain in asked.items() if not found[name]}

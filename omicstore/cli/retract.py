@@ -1,6 +1,7 @@
 """``omicstore retract``: say that a release or a patient must not be used any more.
 
-With --json one object: kind (release or patient), release or patient, name, reason, replaced_by, new, written.
+With --json one object: kind (release or patient), release or patient, name, reason, replaced_by, new, written; with
+--undo also restored (the reason to take it back).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import typer
 
 from omicstore.cli.common import DryRun, Output, StoreOption, command, find_store
 from omicstore.cli.release import now
+from omicstore.errors import UsageError
 
 
 @command()
@@ -22,6 +24,7 @@ def retract(
     replaced_by: Annotated[
         str | None, typer.Option("--replaced-by", metavar="NAME", help="What to use instead.")
     ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the retraction back.")] = False,
     store: StoreOption = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -34,10 +37,21 @@ def retract(
     Examples:
       omicstore retract v1.0 --reason "BRCA's rna was in log2" --replaced-by v1.1
       omicstore retract TCGA-AB-2803 --reason "consent withdrawn"
+      omicstore retract TCGA-AB-2803 --undo --reason "consent was renewed"
     """
     import omicstore
+    from omicstore.releases import restore
     from omicstore.releases import retract as retract_it
 
+    if undo:
+        if replaced_by is not None:
+            raise UsageError("--undo and --replaced-by are both given", expected="one of them")
+        with omicstore.open(find_store(store)) as opened:
+            back = restore(opened, what, reason=reason, date=now(), dry_run=dry_run)
+        body = {**back.to_json(), "new": False, "written": not dry_run, "restored": reason.strip()}
+        said = f"{back.kind} {back.name} is no longer retracted: {reason.strip()}"
+        out.result(body, lambda: out.text(f"would be: {said}" if dry_run else said))
+        return
     with omicstore.open(find_store(store)) as opened:
         found, new = retract_it(
             opened, what, reason=reason, date=now(), replaced_by=replaced_by, dry_run=dry_run

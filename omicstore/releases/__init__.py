@@ -8,6 +8,6 @@ from __future__ import annotations
 from omicstore.releases.diff import diff
 from omicstore.releases.freeze import release
 from omicstore.releases.history import history
-from omicstore.releases.retract import retract
+from omicstore.releases.retract import restore, retract
 
-__all__ = ["diff", "history", "release", "retract"]
+__all__ = ["diff", "history", "release", "restore", "retract"]

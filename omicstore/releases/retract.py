@@ -1,4 +1,4 @@
-"""Retracting a release or a patient: nothing is deleted, and whatever uses it says so."""
+"""Retracting a release or a patient, and taking that back: nothing is deleted, and whatever uses it says so."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from omicstore.releases.write import append_event, local_folder, writing
 from omicstore.store.reader import Store
 from omicstore.store.registry import CURRENT, Registry, Retraction
 
-__all__ = ["retract"]
+__all__ = ["restore", "retract"]
 
 
 def retract(
@@ -65,6 +65,51 @@ def retract(
     with writing(folder):
         append_event(folder, event, {})
     return found, True
+
+
+def restore(store: Store, what: str, *, reason: str, date: str, dry_run: bool = False) -> Retraction:
+    """Take back the retraction of a release or a patient; the log keeps both events.
+
+    Parameters
+    ----------
+    store, what, date, dry_run
+        As in `retract`.
+    reason
+        Why it may be used again.
+
+    Returns
+    -------
+    Retraction
+        What is taken back.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such release or patient.
+    UsageError
+        If it is not retracted, or there is no reason.
+    """
+    folder = local_folder(store, "retract")
+    if not reason.strip():
+        raise UsageError("a retraction is taken back without a reason", expected="why", run="--reason TEXT")
+    registry = Registry(store.files)
+    thing = _thing(store, registry, what)
+    found = registry.retraction(thing.kind, thing.what)
+    if found is None:
+        retracted = ", ".join(r.name for r in registry.retractions)
+        raise UsageError(
+            f"{thing.kind} {thing.name} is not retracted",
+            expected=f"one of {retracted}" if retracted else "a retraction; there is none",
+            run="omicstore log lists them",
+        )
+    if not dry_run:
+        event = {
+            "event": "restore", "kind": found.kind, found.kind: found.what, "name": found.name,
+            "reason": reason.strip(), "date": date,
+        }  # fmt: skip
+        with writing(folder):
+            append_event(folder, event, {})
+    return found
 
 
 def _patients(store: Store) -> dict[str, str]:

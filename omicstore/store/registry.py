@@ -114,7 +114,8 @@ class Registry:
     names
         What was named, oldest first.
     retractions
-        What was retracted, in the order of its first retraction; of several for one thing, the last one said.
+        What was retracted and not restored since, in the order of its first retraction; of several for one thing, the
+        last one said.
 
     Raises
     ------
@@ -130,6 +131,8 @@ class Registry:
             try:
                 if event["event"] == "release":
                     self.names.append(Named(event["name"], event["release"], event["date"], event["notes"]))
+                elif event["event"] == "restore":
+                    retracted.pop((event["kind"], event[event["kind"]]), None)
                 else:
                     kind = event["kind"]
                     found = Retraction(

@@ -20,7 +20,7 @@ import omicstore
 from omicstore.cli import app
 from omicstore.errors import StoreError, UnknownNameError, UsageError
 from omicstore.files import canonical_json
-from omicstore.releases import history, release, retract
+from omicstore.releases import history, release, restore, retract
 from omicstore.splits import SplitSpec, make
 from omicstore.splits.catalogue import Catalogue
 from omicstore.splits.verify import verify
@@ -223,6 +223,30 @@ class TestRetracting:
         with omicstore.open(root) as store:
             assert store.retracted() == []
 
+    def test_taken_back_and_said_again(self, root: Path) -> None:
+        freeze(root, "v1")
+        with omicstore.open(root) as store:
+            patient = store.samples()["patient_id"][0]
+        gone(root, "v1", reason="log2")
+        gone(root, patient, reason="consent withdrawn")
+        with omicstore.open(root) as store:
+            back = restore(store, patient.lower(), reason="consent renewed", date=DATE)
+        assert (back.kind, back.what, back.reason) == ("patient", patient, "consent withdrawn")
+        with omicstore.open(root) as store:
+            assert [r.what for r in store.retracted()] == [store.release]
+            with pytest.raises(
+                UsageError, match=rf"{patient} is not retracted. Expected one of v1. To mend it: omicstore log"
+            ):
+                restore(store, patient, reason="again", date=DATE)
+            with pytest.raises(UsageError, match="without a reason"):
+                restore(store, "v1", reason=" ", date=DATE)
+            assert restore(store, "v1", reason="it was fine", date=DATE, dry_run=True).what == store.release
+        assert gone(root, patient, reason="withdrawn again")[1]
+        with omicstore.open(root) as store:
+            assert {r.reason for r in store.retracted()} == {"log2", "withdrawn again"}
+        events = [json.loads(line)["event"] for line in (root / "releases" / "log.jsonl").read_text().splitlines()]
+        assert events == ["release", "retract", "retract", "restore", "retract"]
+
     @pytest.mark.parametrize(
         ("what", "more", "found"),
         [
@@ -278,6 +302,18 @@ class TestCommands:
         assert "release v1 is retracted: wrong" in found["warnings"]
         assert "retracted on 20" in self.run(root, "log")[0]
         self.run(root, "info")
+        self.run(root, "retract", "v1", "--undo", "--replaced-by", "v1", "--reason", "fine", rc=2)
+        said = self.run(root, "retract", "v1", "--undo", "--reason", "it was fine")[0]
+        assert said == "release v1 is no longer retracted: it was fine\n"
+        self.run(root, "info", "--release", "v1")
+
+    def test_ids_of_an_older_release(self, root: Path) -> None:
+        with omicstore.open(root) as store:
+            patient = min(set(store.query("AAA").samples["patient_id"]))
+        self.run(root, "release", "v1")
+        build(root, 0, ("BBB",))
+        self.run(root, "ids", patient, rc=1)
+        assert f"patient {patient} of cohort AAA" in self.run(root, "ids", patient, "--release", "v1")[0]
 
     def test_the_log_of_a_clone_without_data(self, root: Path, tmp_path: Path) -> None:
         freeze(root, "v1")
