@@ -239,6 +239,20 @@ class Bundle:
         sample_ids, profile_ids = (rows.column(name).to_pylist() for name in ("sample_id", "profile_id"))
         return Matrix(sample_ids, profile_ids, axis["feature_id"].to_list(), values)
 
+    def symbols(self, cohort: str, modality: str) -> dict[str, str]:
+        """Return feature id to symbol, for the features of a matrix that have one."""
+        entry = (self.body or {}).get("matrices", {}).get(cohort, {}).get(modality)
+        axis = _parquet(self.store / entry["features"]) if entry and self.store else None
+        if axis is None or "symbol" not in axis.columns:
+            return {}
+        return dict(axis.filter(pl.col("symbol").is_not_null()).select("feature_id", "symbol").iter_rows())
+
+    def matrix_samples(self, cohort: str, modality: str) -> list[str]:
+        """Return whose rows a matrix has, in the order of the file; none where it cannot be read."""
+        entry = (self.body or {}).get("matrices", {}).get(cohort, {}).get(modality)
+        rows = _arrow(self.store / entry["values"], ["sample_id"]) if entry and self.store else None
+        return [] if rows is None else list(rows.column("sample_id").to_pylist())
+
     def unit(self, cohort: str, modality: str) -> str | None:
         """Return the unit of a matrix."""
         entry = (self.body or {}).get("matrices", {}).get(cohort, {}).get(modality, {})
@@ -290,12 +304,12 @@ def _parquet(path: Path | None) -> pl.DataFrame | None:
         return None
 
 
-def _arrow(path: Path) -> Any:
+def _arrow(path: Path, columns: list[str] | None = None) -> Any:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.ParquetFile(path).read()
+        return pq.ParquetFile(path).read(columns)
     except (OSError, pa.ArrowException):
         return None
 
