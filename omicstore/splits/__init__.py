@@ -15,12 +15,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from omicstore.errors import SplitError
 from omicstore.splits.catalogue import Catalogue, read_aliases
 from omicstore.splits.checks import CheckResult, in_order
 from omicstore.splits.defaults import default_spec
 from omicstore.splits.imported import import_folds
 from omicstore.splits.make import split_catalogue
 from omicstore.splits.manifest import Manifest, load, read
+from omicstore.splits.nested import check_inner, check_outer, inner_splits, write_inner
 from omicstore.splits.published import ORIGINS, Published, is_published, read_published
 from omicstore.splits.published_check import check_published
 from omicstore.splits.spec import SplitSpec
@@ -47,6 +49,7 @@ __all__ = [
     "hindrances",
     "import_folds",
     "in_order",
+    "inner_splits",
     "is_published",
     "load",
     "make",
@@ -54,6 +57,7 @@ __all__ = [
     "read_published",
     "row_hash",
     "split_catalogue",
+    "write",
 ]
 
 #: The checks that find one person on both sides.
@@ -61,7 +65,7 @@ _OF_PEOPLE = frozenset({"people", "L1", "L2", "L6", "L7", "L8"})
 
 
 def make(store: StoreLike, spec: SplitSpec, out: Path | None = None, *, root: Path | None = None) -> Manifest:
-    """Split a store and write the split.
+    """Split a store and write the split, and with ``split.nested`` the inner splits of its folds.
 
     Parameters
     ----------
@@ -70,7 +74,7 @@ def make(store: StoreLike, spec: SplitSpec, out: Path | None = None, *, root: Pa
     spec
         The ``split`` section; `SplitSpec.from_params` reads it.
     out
-        The folder for manifest.json, assignments.parquet and identity.parquet; None writes nothing.
+        The folder for manifest.json, assignments.parquet and identity.parquet, and for ``inner``; None writes nothing.
     root
         The study's folder, which ``spec.aliases`` is relative to.
 
@@ -79,14 +83,28 @@ def make(store: StoreLike, spec: SplitSpec, out: Path | None = None, *, root: Pa
     SplitError
         If the data cannot bear the split; says why, and leaves an earlier split in `out` as it was.
     """
-    manifest = split_catalogue(_catalogue(store, spec.aliases, root), spec)
+    if "/" in spec.name:
+        raise SplitError(
+            f"{spec.name} is the name of an inner split",
+            expected="a split, of whose folds inner splits are made",
+            run="set split.nested in params.yaml",
+        )
+    catalogue = _catalogue(store, spec.aliases, root)
+    manifest = split_catalogue(catalogue, spec)
+    inner = inner_splits(catalogue, manifest)
     if out is not None:
-        manifest.write(out)
+        write(manifest, inner, out)
     return manifest
 
 
+def write(manifest: Manifest, inner: Sequence[Manifest], out: Path) -> None:
+    """Write a split and the inner splits of its folds; inner splits of an earlier one are removed."""
+    manifest.write(out)
+    write_inner(inner, out)
+
+
 def check(manifest: Manifest | Path, store: StoreLike | None = None, *, root: Path | None = None) -> list[CheckResult]:
-    """Check a split from its files, and against a store where one is given.
+    """Check a split from its files, with its inner splits, and against a store where one is given.
 
     Parameters
     ----------
@@ -98,12 +116,13 @@ def check(manifest: Manifest | Path, store: StoreLike | None = None, *, root: Pa
         The study's folder, which the split's alias table is relative to: by default the nearest one above the split's
         folder that holds a params.yaml.
     """
-    found = read(manifest) if isinstance(manifest, Path) else manifest
-    if root is None and isinstance(manifest, Path):
-        root = next((above for above in manifest.absolute().parents if (above / "params.yaml").is_file()), None)
-    if store is None:
-        return verify(found)
-    return verify(found, _catalogue(store, found.body["params"].get("aliases"), root))
+    if not isinstance(manifest, Path):
+        return verify(manifest, _catalogue_of(store, manifest, root))
+    found, folder = read(manifest), manifest.parent if manifest.name == "manifest.json" else manifest
+    if root is None:
+        root = next((above for above in folder.absolute().parents if (above / "params.yaml").is_file()), None)
+    catalogue = _catalogue_of(store, found, root)
+    return [*verify(found, catalogue), *check_outer(found, folder), *check_inner(found, folder, catalogue)]
 
 
 def hindrances(manifest: Manifest, results: Sequence[CheckResult]) -> list[CheckResult]:
@@ -125,6 +144,10 @@ def default_split(store: StoreLike) -> tuple[dict[str, object], list[str]]:
         if k in ("name", "strategy", "k", "seed", "endpoint") and v is not None
     }
     return section, reasons
+
+
+def _catalogue_of(store: StoreLike | None, manifest: Manifest, root: Path | None) -> Catalogue | None:
+    return None if store is None else _catalogue(store, manifest.body["params"].get("aliases"), root)
 
 
 def _catalogue(store: StoreLike, aliases: str | None, root: Path | None) -> Catalogue:

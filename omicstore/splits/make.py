@@ -32,7 +32,12 @@ _CENSORING = (
 )
 
 
-def split_catalogue(catalogue: Catalogue, spec: SplitSpec, place: Callable[[Task], Placed] | None = None) -> Manifest:
+def split_catalogue(
+    catalogue: Catalogue,
+    spec: SplitSpec,
+    place: Callable[[Task], Placed] | None = None,
+    without: pl.DataFrame | None = None,
+) -> Manifest:
     """Split the samples of a catalogue.
 
     The same catalogue and spec give the same manifest to the byte; the order of rows, and cohorts that share nobody
@@ -46,6 +51,8 @@ def split_catalogue(catalogue: Catalogue, spec: SplitSpec, place: Callable[[Task
         What is asked.
     place
         What puts samples into parts, instead of what the strategy's line names.
+    without
+        cohort, patient_id, sample_id, rule, reason: samples that are left out from the start, and become exclusions.
 
     Raises
     ------
@@ -56,6 +63,8 @@ def split_catalogue(catalogue: Catalogue, spec: SplitSpec, place: Callable[[Task
         If the spec names a cohort, endpoint or label that is not there.
     """
     seen = universe(catalogue, spec)
+    if without is not None:
+        seen = _without(seen, without)
     who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r)
     strata = patient_strata(catalogue, seen, spec)
     placed = _rounds(place or spec.way.function(), Task(seen.samples, strata, who.group_of, catalogue, spec))

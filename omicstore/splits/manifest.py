@@ -18,11 +18,12 @@ from omicstore.store.splitfile import PARTS, body_hash
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FORMAT", "Manifest", "load", "read"]
+__all__ = ["FILES", "FORMAT", "Manifest", "load", "read"]
 
 FORMAT = "omicstore.split/1"
 
-_FILES = ("manifest.json", "assignments.parquet", "identity.parquet")
+#: What a split is on disk.
+FILES = ("manifest.json", "assignments.parquet", "identity.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ def load(path: Path) -> Manifest:
 def read(path: Path) -> Manifest:
     """Read a split as it lies, whatever its hashes say; for `omicstore.splits.verify`."""
     folder = path.parent if path.name == "manifest.json" else path
-    for name in _FILES:
+    for name in FILES:
         if not (folder / name).is_file():
             raise SplitError(f"{folder / name} does not exist", expected="a split's folder", run="omicstore split make")
     try:
@@ -137,7 +138,7 @@ def read(path: Path) -> Manifest:
         raise SplitError(
             f"{folder / 'manifest.json'} has the format {found!r}", expected=FORMAT, run="omicstore split make"
         )
-    for frame, columns, name in ((assignments, ASSIGNMENTS, _FILES[1]), (edges, EDGES, _FILES[2])):
+    for frame, columns, name in ((assignments, ASSIGNMENTS, FILES[1]), (edges, EDGES, FILES[2])):
         if frame.schema != pl.Schema(columns):
             raise SplitError(
                 f"{folder / name} has the columns {', '.join(frame.columns)}",

@@ -14,7 +14,7 @@ from omicstore.splits.strategies import IMPORTED, RANDOM, STRATEGIES, Strategy
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CHECKS", "LEAST_FOLDS", "NotSame", "SplitSpec"]
+__all__ = ["BLOCKS", "CHECKS", "LEAST_FOLDS", "NotSame", "SplitSpec"]
 
 #: Every fold needs a test, a val and a train part, each of other folds' blocks.
 LEAST_FOLDS = 3
@@ -37,6 +37,9 @@ CHECKS: dict[str, str] = {
     "balance": "parts far from their fair share of the patients",
 }
 
+#: What `split.preserve` can keep whole beside the sites, which the strategy does: columns of the profiles.
+BLOCKS = ("center", "plate", "platform")
+
 #: Keys that some strategies alone read.
 _OF_SOME: dict[str, tuple[str, ...]] = {
     "whole_sites": (IMPORTED, "cross_cohort", "external"),
@@ -44,19 +47,21 @@ _OF_SOME: dict[str, tuple[str, ...]] = {
     "test_from": ("temporal",),
     "min_test": ("leave_site_out",),
     "price_list": (RANDOM,),
+    "preserve": ("site_preserved_kfold", "grouped_kfold"),
 }
 
 #: Left out of the manifest where nobody set them.
-_OPTIONAL = frozenset({*_OF_SOME, "repeats", "not_same"})
+_OPTIONAL = frozenset({*_OF_SOME, "repeats", "nested", "not_same"})
 
-_NAMES = ("cohorts", "modalities", "test_cohorts")
+_NAMES = ("cohorts", "modalities", "test_cohorts", "preserve")
 _KINDS: tuple[tuple[tuple[str, ...], Any, str], ...] = (
-    (("k", "seed", "time_bins", "node_limit", "repeats", "test_from", "min_test"), int, "a whole number"),
+    (("k", "seed", "time_bins", "node_limit", "repeats", "nested", "test_from", "min_test"), int, "a whole number"),
     (("near_duplicate_r", "time_limit_s"), int | float, "a number"),
     (("whole_sites", "price_list"), bool, "true or false"),
 )
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+#: The inner split of fold 2 of ``default`` is ``default/inner/2``.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/inner/\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,10 @@ class SplitSpec:
         apart.
     repeats
         How many rounds of folds, each with a seed of its own that follows from `seed`; one where absent.
+    nested
+        How many inner folds to make of what each fold trains and validates on; none where absent.
+    preserve
+        What else goes to one fold whole, as far as it can: of `BLOCKS`.
     test_cohorts
         The cohorts that ``external`` holds out.
     test_from
@@ -144,6 +153,8 @@ class SplitSpec:
     waive: dict[str, str] = field(default_factory=dict)
     whole_sites: bool | None = None
     repeats: int | None = None
+    nested: int | None = None
+    preserve: tuple[str, ...] | None = None
     test_cohorts: tuple[str, ...] | None = None
     test_from: int | None = None
     min_test: int | None = None
@@ -157,15 +168,7 @@ class SplitSpec:
             raise UnknownNameError("value of split.require", self.require, ("any", "all"))
         if not _NAME.fullmatch(self.name):
             raise _wrong("name", self.name, "letters, digits, '.', '_' and '-'")
-        if self.k < LEAST_FOLDS and STRATEGIES[self.strategy].turns:
-            raise _wrong("k", self.k, f"at least {LEAST_FOLDS}, for a test, a val and a train part")
-        for key in ("k", "time_bins", "repeats", "min_test"):
-            if (value := getattr(self, key)) is not None and value < 1:
-                raise _wrong(key, value, "at least 1")
-        if not 0.0 < self.near_duplicate_r <= 1.0:
-            raise _wrong("near_duplicate_r", self.near_duplicate_r, "a correlation over 0 and up to 1")
-        if self.node_limit < 1 or self.time_limit_s <= 0:
-            raise SplitError("split.node_limit or split.time_limit_s is not positive", expected="positive limits")
+        self._refuse_numbers()
         if self.endpoint is not None and self.label is not None:
             raise SplitError(
                 f"split names the endpoint {self.endpoint} and the label {self.label}",
@@ -175,7 +178,31 @@ class SplitSpec:
         for name in self.waive:
             if name not in CHECKS:
                 raise UnknownNameError("leak check in split.waive", name, CHECKS)
+        self._refuse_unknown_blocks()
         self._refuse_idle_keys()
+
+    def _refuse_numbers(self) -> None:
+        for key, needed in (("k", self.way.turns), ("nested", self.nested is not None)):
+            if needed and getattr(self, key) < LEAST_FOLDS:
+                raise _wrong(key, getattr(self, key), f"at least {LEAST_FOLDS}, for a test, a val and a train part")
+        for key in ("k", "time_bins", "repeats", "min_test"):
+            if (value := getattr(self, key)) is not None and value < 1:
+                raise _wrong(key, value, "at least 1")
+        if not 0.0 < self.near_duplicate_r <= 1.0:
+            raise _wrong("near_duplicate_r", self.near_duplicate_r, "a correlation over 0 and up to 1")
+        if self.node_limit < 1 or self.time_limit_s <= 0:
+            raise SplitError("split.node_limit or split.time_limit_s is not positive", expected="positive limits")
+
+    def _refuse_unknown_blocks(self) -> None:
+        for name in self.preserve or ():
+            if name == "site":
+                raise SplitError(
+                    "split.preserve names the site",
+                    expected=f"some of {', '.join(BLOCKS)}: sites are kept whole by the strategy",
+                    run="set split.strategy: site_preserved_kfold in params.yaml",
+                )
+            if name not in BLOCKS:
+                raise UnknownNameError("block in split.preserve", name, BLOCKS)
 
     def _refuse_idle_keys(self) -> None:
         for key, ways in _OF_SOME.items():
@@ -246,6 +273,8 @@ def _coerced(key: str, value: Any) -> Any:
             raise _wrong(key, value, "a list of names")
         if key == "modalities":
             return tuple(sorted({get_modality(n).name for n in names}))
+        if key == "preserve":
+            return tuple(sorted({n.strip().lower() for n in names})) or None
         return tuple(sorted({n.strip().upper() for n in names}))
     for keys, kind, expected in _KINDS:
         if key in keys:

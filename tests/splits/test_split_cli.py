@@ -44,10 +44,10 @@ def test_make_show_and_check(study, run):
     assert "grouped_kfold, 4 folds, seed 3" in text
     assert "simulated data" in text
     assert "OS events" in text
-    written = {p.name: p.read_bytes() for p in (study / "splits" / "default").iterdir()}
+    written = {p.name: p.read_bytes() for p in (study / "splits" / "default").iterdir() if p.is_file()}
     assert set(written) == {"manifest.json", "assignments.parquet", "identity.parquet"}
     assert run("split", "make")[0] == 0
-    assert {p.name: p.read_bytes() for p in (study / "splits" / "default").iterdir()} == written
+    assert {p.name: p.read_bytes() for p in (study / "splits" / "default").iterdir() if p.is_file()} == written
     code, text, _ = run("split", "show", "--json")
     assert code == 0
     assert json.loads(text)["manifest_hash"] == json.loads(written["manifest.json"])["manifest_hash"]
@@ -115,13 +115,13 @@ def test_without_a_section_a_split_that_fits_is_chosen(study, run):
 )
 def test_a_wrong_section_is_one_message_and_leaves_the_old_split(study, run, params, code, message):
     run("split", "make")
-    before = {p.name: p.read_bytes() for p in (study / "splits" / "default").iterdir()}
+    before = {p.name: p.read_bytes() for p in (study / "splits" / "default").iterdir() if p.is_file()}
     (study / "params.yaml").write_text(params)
     found, _, said = run("split", "make")
     assert found == code
     assert message in said
     assert "Traceback" not in said
-    assert {p.name: p.read_bytes() for p in (study / "splits" / "default").iterdir()} == before
+    assert {p.name: p.read_bytes() for p in (study / "splits" / "default").iterdir() if p.is_file()} == before
 
 
 def test_a_split_that_is_not_there_is_named(study, run):
