@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -179,7 +180,12 @@ def make_cohort(
                 "modality": m,
                 "name": f"{m}.tsv",
                 "path": f"/raw/{m}.tsv",
+                "sha256": sha256(f"{cohort} {m}".encode()).hexdigest(),
+                "bytes": 1000,
+                "reader": "matrix",
+                "unit_in": units[m],
                 "unit": units[m],
+                "profiles_kept": len(kept),
             }
             for m in modalities
         ]

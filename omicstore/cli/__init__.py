@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str | None, str]] = {
     "log": ("omicstore.cli.log:log", "Show the releases, newest first."),
     "diff": ("omicstore.cli.diff:diff", "Show what changed from one release to another."),
     "retract": ("omicstore.cli.retract:retract", "Say that a release or a patient must not be used any more."),
+    "lineage": ("omicstore.cli.lineage:lineage", "Show the chain from source files to a number."),
     "train": (None, "Train the model that params.yaml names."),
     "evaluate": (None, "Evaluate the trained model on the test part."),
     "report": (None, "Write reports/report.html."),
