@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["hash_array", "hash_ids", "write_json"]
 
+#: As many numbers are copied at once to be hashed.
+_CELLS = 1 << 20
+
 
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as canonical JSON, making the folder where needed."""
@@ -36,9 +39,15 @@ def hash_ids(ids: Iterable[str]) -> str:
 
 
 def hash_array(values: NDArray[np.floating]) -> str:
-    """Return the sha256 of shape and float32 content, with one bit pattern for NaN, hexadecimal."""
-    exact = np.ascontiguousarray(values, dtype="<f4")
-    exact = np.where(np.isnan(exact), np.float32(np.nan), exact)
-    digest = hashlib.sha256(repr(exact.shape).encode())
-    digest.update(exact.tobytes())
+    """Return the sha256 of shape and float32 content, with one bit pattern for NaN, hexadecimal.
+
+    What is hashed is the shape as ``repr`` gives it, such as ``(2, 3)``, then the rows one after the other, each number
+    in four bytes, the least significant first.
+    """
+    digest = hashlib.sha256(repr(values.shape).encode())
+    step = max(1, _CELLS // max(1, values.shape[-1])) if values.ndim else 1
+    for start in range(0, len(values), step):
+        exact = np.array(values[start : start + step], dtype="<f4", order="C")
+        exact[np.isnan(exact)] = np.nan
+        digest.update(exact.tobytes())
     return digest.hexdigest()

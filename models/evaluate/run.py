@@ -17,7 +17,7 @@ from models.registry import get_model
 from models.settings import EvaluateSettings, Survival, TrainSettings, read_params
 from omicstore.errors import LeakageError, UnknownNameError
 from omicstore.progress import task
-from omicstore.store.enforce import TEST_READS
+from omicstore.store.openings import TEST_READS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

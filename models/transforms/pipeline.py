@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from models.transforms.steps import Params, Step
 
-__all__ = ["FittedPipeline", "fit_pipeline", "steps_for"]
+__all__ = ["FittedPipeline", "fit_pipeline", "steps_for", "training_rows"]
 
 #: Columns are worked on in blocks of this many, so that temporary arrays stay small.
 BLOCK = 2048
@@ -95,6 +95,31 @@ class FittedPipeline:
                 done = step.apply(done, {k: v[block] for k, v in params.items()})
             out[:, block] = np.where(np.isnan(raw), np.float32(np.nan), done)
         return out
+
+
+def training_rows(values: NDArray[np.floating], sample_ids: Sequence[str]) -> NDArray[np.int64]:
+    """Return which rows of a modality a transform is fitted on, in the order in which it takes them.
+
+    Those with any number, by sample id, so that the order in which they came enters no sum and no hash. Rows of one id,
+    as where two cohorts share a sample, are put in the order of their bytes.
+
+    Parameters
+    ----------
+    values
+        (n, G) raw training values, NaN = not observed.
+    sample_ids
+        n ids.
+
+    Examples
+    --------
+    >>> training_rows(np.array([[1.0], [np.nan], [2.0]]), ["b", "c", "a"]).tolist()
+    [2, 0]
+    """
+    rows = np.flatnonzero(~np.isnan(values).all(axis=1)).tolist()
+    ids = [sample_ids[i] for i in rows]
+    if len(set(ids)) == len(ids):
+        return np.array(sorted(rows, key=lambda i: sample_ids[i]), dtype=np.int64)
+    return np.array(sorted(rows, key=lambda i: (sample_ids[i], values[i].tobytes())), dtype=np.int64)
 
 
 def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequence[str], unit: str) -> FittedPipeline:

@@ -1,22 +1,47 @@
 """Fitted state: a transform for every modality, and the proof of which rows it has seen.
 
 On disk ``<folder>/<fold>/<transform>.json`` (what, on which rows, with which hashes) beside
-``<folder>/<fold>/<transform>.safetensors`` (the arrays).
+``<folder>/<fold>/<transform>.safetensors`` (the arrays). The JSON object, in canonical form, has the keys
+
+| key | holds |
+| --- | --- |
+| format, transform | ``omicstore.state/1``, and the name of the transform |
+| split, manifest_hash, fold, part | where the rows come from; part is ``train`` |
+| fitted_on, fitted_on_row_hash | the ids of the training samples, sorted, and their hash (`store.splitfile.row_hash`) |
+| as_is | modalities of records that are read as they are: nothing is learned from them on these rows |
+| code_hash | of the source of the code that fits and applies |
+| arrays_sha256 | of the safetensors file |
+| modalities | an object for each matrix |
+
+and of each matrix
+
+| key | holds |
+| --- | --- |
+| unit, parameters | the unit of what is put in, the names of the steps |
+| n_rows, row_hash | the samples among fitted_on that have it |
+| n_features, features, feature_axis_hash | the ids that come out, in order, and their `models.files.hash_ids` |
+| dropped | how many features do not come out, by reason |
+| input_hash | `models.files.hash_array` of the raw numbers of these samples, all features of the query in its order |
+| output_hash | the same of what the transform makes of them, features as above |
+
+The rows of both arrays stand in the order of the sample ids, whatever order they came in. Where a number of these rows
+changes, the input_hash does; the rest may not, as where a value lies beyond the limits that the transform pulls to.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.files import hash_array, hash_ids, write_json
-from models.transforms.pipeline import FittedPipeline, fit_pipeline, steps_for
-from omicstore.errors import LeakageError, UnknownNameError
+from models.transforms.pipeline import FittedPipeline, fit_pipeline, steps_for, training_rows
+from omicstore.errors import LeakageError, UnknownNameError, UsageError
 from omicstore.files import sha256_of
+from omicstore.modalities import get_modality
 from omicstore.store.splitfile import row_hash
 
 if TYPE_CHECKING:
@@ -24,7 +49,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FORMAT", "TransformState", "code_hash", "fit_state", "load_state"]
+__all__ = ["FORMAT", "Proof", "TransformState", "code_hash", "fit_state", "load_state"]
 
 FORMAT = "omicstore.state/1"
 
@@ -33,6 +58,23 @@ def code_hash() -> str:
     """Return one sha256 over the source of the code that fits and applies transforms."""
     here = Path(__file__).parent
     return hash_ids(sha256_of(here / name) for name in ("pipeline.py", "steps.py"))
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Which numbers of one modality a transform was fitted on, and what it made of them.
+
+    Attributes
+    ----------
+    row_hash
+        Hash of the ids of the samples that have the modality.
+    input_hash, output_hash
+        Hash of their raw and of their transformed numbers, rows in the order of the sample ids.
+    """
+
+    row_hash: str
+    input_hash: str
+    output_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +89,16 @@ class TransformState:
         Name of the transform.
     split, manifest_hash, fold, part
         The split, the hash of its manifest, the fold, and the part it was fitted on, which is always ``train``.
-    fitted_on_row_hash
-        Hash of the sorted ids of the training samples.
+    fitted_on, fitted_on_row_hash
+        The sorted ids of the training samples, and their hash.
     pipelines
         Per modality what was learned.
-    output_hash
-        Per modality the hash of the transformed training matrix.
+    proofs
+        Per modality from which numbers.
     code
         Hash of the code that fitted it.
+    as_is
+        Modalities of records (report, patches) that are read as they are, since nothing is learned from them.
     reader
         Who reads through it, for the log of test reads; not kept on disk.
     """
@@ -64,11 +108,18 @@ class TransformState:
     manifest_hash: str
     fold: int
     part: str
+    fitted_on: tuple[str, ...]
     fitted_on_row_hash: str
     pipelines: dict[str, FittedPipeline]
-    output_hash: dict[str, str]
+    proofs: dict[str, Proof]
     code: str
+    as_is: tuple[str, ...] = ()
     reader: str = ""
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The matrices it was fitted for."""
+        return tuple(self.pipelines)
 
     def features(self, modality: str) -> tuple[str, ...]:
         """Return the feature ids that `apply` gives out for a modality."""
@@ -123,7 +174,9 @@ class TransformState:
             "manifest_hash": self.manifest_hash,
             "fold": self.fold,
             "part": self.part,
+            "fitted_on": list(self.fitted_on),
             "fitted_on_row_hash": self.fitted_on_row_hash,
+            "as_is": list(self.as_is),
             "code_hash": self.code,
             "modalities": {
                 m: {
@@ -134,7 +187,7 @@ class TransformState:
                     "dropped": p.dropped,
                     "feature_axis_hash": hash_ids(p.features),
                     "features": list(p.features),
-                    "output_hash": self.output_hash[m],
+                    **asdict(self.proofs[m]),
                 }
                 for m, p in self.pipelines.items()
             },
@@ -167,8 +220,9 @@ def fit_state(
     split: str,
     manifest_hash: str,
     fold: int,
+    as_is: Sequence[str] = (),
 ) -> TransformState:
-    """Fit a transform to every modality's training rows.
+    """Fit a transform to every modality's training rows; the order of the rows makes no difference.
 
     Parameters
     ----------
@@ -182,23 +236,41 @@ def fit_state(
         The n training samples.
     split, manifest_hash, fold
         Where the rows come from.
+    as_is
+        Modalities of records (report, patches) from which nothing is learned on these rows, so that held-out ones may
+        be read as they are.
+
+    Raises
+    ------
+    UsageError
+        If one of `as_is` is a matrix: these are read through what was fitted.
     """
-    pipelines, outputs = {}, {}
+    if matrices := [name for name in as_is if get_modality(name).kind == "matrix"]:
+        raise UsageError(
+            f"{matrices[0]} is a matrix and is not read as it is", expected="records: report or patches", run="fit it"
+        )
+    pipelines, proofs = {}, {}
     for modality, values in arrays.items():
-        rows = ~np.isnan(values).all(axis=1)
-        fitted = fit_pipeline(transform, values[rows], feature_ids[modality], units[modality])
-        pipelines[modality] = fitted
-        outputs[modality] = hash_array(fitted.apply(values[rows], feature_ids[modality]))
+        rows = training_rows(values, sample_ids)
+        own, axis = values[rows], feature_ids[modality]
+        pipelines[modality] = fitted = fit_pipeline(transform, own, axis, units[modality])
+        proofs[modality] = Proof(
+            row_hash=row_hash(sample_ids[i] for i in rows),
+            input_hash=hash_array(own),
+            output_hash=hash_array(fitted.apply(own, axis)),
+        )
     return TransformState(
         transform=transform,
         split=split,
         manifest_hash=manifest_hash,
         fold=fold,
         part="train",
+        fitted_on=tuple(sorted(set(sample_ids))),
         fitted_on_row_hash=row_hash(sample_ids),
         pipelines=pipelines,
-        output_hash=outputs,
+        proofs=proofs,
         code=code_hash(),
+        as_is=tuple(sorted({get_modality(name).name for name in as_is})),
     )
 
 
@@ -208,11 +280,17 @@ def load_state(path: Path) -> TransformState:
     Raises
     ------
     LeakageError
-        If the arrays beside it are not those that it was written with.
+        If the arrays beside it are not those that it was written with, or it does not say on which rows it was fitted.
     """
     from safetensors.numpy import load_file
 
     body = json.loads(path.read_text(encoding="utf-8"))
+    if lacking := [key for key in ("fitted_on", "as_is") if key not in body]:
+        raise LeakageError(
+            f"{path} is of an older version: it lacks {' and '.join(lacking)}",
+            expected="a state that names the rows it was fitted on, and what it covers",
+            run="omicstore train",
+        )
     beside = path.with_suffix(".safetensors")
     if sha256_of(beside) != body["arrays_sha256"]:
         raise LeakageError(
@@ -238,8 +316,13 @@ def load_state(path: Path) -> TransformState:
         manifest_hash=body["manifest_hash"],
         fold=body["fold"],
         part=body["part"],
+        fitted_on=tuple(body["fitted_on"]),
         fitted_on_row_hash=body["fitted_on_row_hash"],
         pipelines=pipelines,
-        output_hash={m: entry["output_hash"] for m, entry in body["modalities"].items()},
+        proofs={
+            m: Proof(entry["row_hash"], entry["input_hash"], entry["output_hash"])
+            for m, entry in body["modalities"].items()
+        },
         code=body["code_hash"],
+        as_is=tuple(body["as_is"]),
     )

@@ -83,7 +83,7 @@ def _wide(cohort: Cohort, modality: str) -> pa.Table:
 
 
 def _write_patches(cohort: Cohort, folder: Path, suffix: str, save_all: SaveAll) -> None:
-    cohort._log()  # the files are read one by one below, which the cohort does not see
+    cohort._open(["patches"])  # the files are read one by one below, which the cohort does not see
     slides = cohort.slides()
     encoders = slides["encoder"].unique().sort().to_list()
     for encoder in encoders:

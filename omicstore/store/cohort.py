@@ -55,6 +55,7 @@ class Cohort(Found):
         import pyarrow as pa  # not before numbers are read: counting samples needs none of it
 
         name = self._matrix(modality)
+        self._open([name])
         try:
             values = read_values(self.store, self._table, name, self._features[name])
         except (OSError, EOFError, pa.ArrowException) as error:
@@ -65,10 +66,7 @@ class Cohort(Found):
                 run="dvc checkout, or build the store again",
             ) from error
         self._to_scale(values, name)
-        if self.split is None:
-            return values
-        self._log()
-        if self.split.state is None:
+        if self.split is None or self.split.state is None:
             return values
         ids = self._feature_table(name)["feature_id"].to_list()
         return np.asarray(self.split.state.apply(name, values, ids), np.float32)
@@ -76,7 +74,7 @@ class Cohort(Found):
     def blocks(self, modality: str, most_bytes: int = 64 << 20) -> Iterator[NDArray[np.float32]]:
         """Yield `to_numpy` of the samples that have a modality, some rows at a time, to hold no more in memory."""
         name = self._matrix(modality)
-        self._log()
+        self._open([name])
         rows = np.flatnonzero(self.samples[f"has_{name}"].to_numpy())
         step = max(1, most_bytes // (4 * max(1, len(self._features[name]))))
         for start in range(0, len(rows), step):
@@ -110,7 +108,7 @@ class Cohort(Found):
 
     def _records(self, modality: str) -> pl.DataFrame:
         ids = self._who(modality)
-        self._log()
+        self._open([modality])
         if modality == "report":
             return report_table(self.store, ids)
         return every_patch(self.store, slide_table(self.store, ids))
@@ -124,7 +122,7 @@ class Cohort(Found):
         slides = self.slides()
         if slide_id not in slides["slide_id"]:
             raise UnknownNameError("slide of this query", slide_id, slides["slide_id"].to_list())
-        self._log()
+        self._open(["patches"])
         slide = of_encoder(slides.filter(pl.col("slide_id") == slide_id), encoder)
         return iter_patches(self.store, slide["path"][0])
 
@@ -136,22 +134,22 @@ class Cohort(Found):
         UsageError
             If there is no slide, or there are features of several encoders and none is named.
         """
-        self._log()
+        self._open(["patches"])
         return slide_prototypes(self.store, of_encoder(self.slides(), encoder), k, seed)
 
     def reports(self, redact: str | Sequence[str] = ()) -> pl.DataFrame:
         """Return sample_id, patient_id, text, ... of the reports, with the words of tasks taken out of the text."""
-        self._log()
+        self._open(["report"])
         return report_table(self.store, self._who("report"), redact)
 
     def sentences(self) -> pl.DataFrame:
         """Return a row per sentence of the reports: whose, its text, the encoder, and its features FLOAT[d]."""
-        self._log()
+        self._open(["report"])
         return sentence_table(self.store, self._who("report"))
 
     def report_prototypes(self, k: int = 16, seed: int = 0) -> ReportPrototypes:
         """Return `k` prototypes of the sentences of each report, each fitted on its own."""
-        self._log()
+        self._open(["report"])
         return report_prototypes(self.store, self._who("report"), k, seed)
 
     def to_pandas(self, modality: str) -> pd.DataFrame:

@@ -5,44 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from omicstore.errors import LeakageError, SplitError, UnknownNameError, UsageError
+from omicstore.store.fitted import FittedState, check_covered, check_rows, check_state
+from omicstore.store.openings import TEST_READS, append_opening
 from omicstore.store.splitfile import PARTS, body_hash, frame_hash
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from omicstore.store.openings import Opening
     from omicstore.store.reader import Store
 
-__all__ = ["TEST_READS", "FittedState", "SplitRead", "open_split"]
-
-#: In the split's folder: one line per read of a test part.
-TEST_READS = "test_reads.jsonl"
-
-
-class FittedState(Protocol):
-    """What a transform learned, and from which rows."""
-
-    @property
-    def manifest_hash(self) -> str:
-        """The hash of the split's manifest."""
-
-    @property
-    def fold(self) -> int:
-        """The fold it was fitted in."""
-
-    @property
-    def part(self) -> str:
-        """The part it was fitted on."""
-
-    def apply(self, modality: str, values: NDArray[np.float32], feature_ids: Sequence[str]) -> NDArray[np.float32]:
-        """Return the transformed values of the features it keeps."""
+__all__ = ["FittedState", "SplitRead", "open_split"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +46,24 @@ class SplitRead:
     assigned: pl.DataFrame
     state: FittedState | None
 
-    def log(self, store: Store, modalities: Sequence[str], n_samples: int) -> None:
+    def admit(self, modalities: Sequence[str]) -> None:
+        """Raise `LeakageError` unless the rows of these modalities may come out: through the state, or as it allows."""
+        check_state(
+            self.state, where=self.folder.name, manifest_hash=self.manifest_hash, fold=self.fold, part=self.part
+        )
+        if self.state is not None:
+            check_covered(self.state, modalities, where=self.folder.name)
+
+    def log(self, store: Store, modalities: Sequence[str], n_samples: int) -> Opening | None:
         """Record that test rows were read, and what for: how often a test part is read is a leak of its own.
 
-        The reader is what the state says of itself in an attribute ``reader``, else the state's type.
+        The reader is what the state says of itself in an attribute ``reader``, else the state's type. The log's format
+        is that of `omicstore.store.openings`.
+
+        Returns
+        -------
+        Opening or None
+            Where it is recorded; None for other parts, which are not.
 
         Raises
         ------
@@ -79,7 +71,7 @@ class SplitRead:
             If it cannot be recorded.
         """
         if self.part != "test":
-            return
+            return None
         line = {
             "release": store.release, "manifest_hash": self.manifest_hash, "fold": self.fold,
             "modalities": list(modalities), "n_samples": n_samples,
@@ -87,11 +79,11 @@ class SplitRead:
         }  # fmt: skip
         path = self.folder / TEST_READS
         try:
-            with path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(line, sort_keys=True) + "\n")
+            return append_opening(path, line)
         except OSError as error:
             raise LeakageError(
-                f"the test part of {self.folder.name} is not read, since that cannot be recorded: {error.strerror}",
+                f"the test part of {self.folder.name} is not read, since that cannot be recorded: "
+                f"{error.strerror or error}",
                 expected=f"{path} to be writable",
                 run=f"make {self.folder} writable, or read a copy of the split",
             ) from error
@@ -120,7 +112,8 @@ def open_split(
     SplitError
         If there is no such split, or it was made on another release.
     LeakageError
-        If held-out rows are asked for and `state` is absent or was fitted elsewhere, or if a person is in two parts.
+        If held-out rows are asked for and `state` is absent, or if it was fitted elsewhere or on rows that are not
+        training rows of this fold, or does not say on which; or if a person is in two parts.
     """
     folder = _folder(store, split)
     manifest = _manifest(folder)
@@ -140,38 +133,17 @@ def open_split(
             run="omicstore split make (or dvc repro) makes it again",
         )
     crossed = _for_price_list(folder, manifest)
-    _admit(folder, manifest["manifest_hash"], fold, part, state)
+    check_state(state, where=folder.name, manifest_hash=manifest["manifest_hash"], fold=fold, part=part)
     rows = _assignments(folder, manifest["assignments_hash"])
     folds = sorted(rows["fold"].unique().to_list())
     if fold not in folds:
         raise UnknownNameError(f"fold of {folder.name}", str(fold), [str(f) for f in folds])
     rows = rows.filter(pl.col("fold") == fold)
     _refuse_crossing(folder, rows, ["sample_id"] if crossed else ["sample_id", "patient_id", "group_id"])
+    if state is not None:
+        check_rows(state, rows.filter(pl.col("part") == "train")["sample_id"], where=folder.name)
     assigned = rows.filter(pl.col("part") == part).select("cohort", "sample_id")
     return SplitRead(folder, manifest["manifest_hash"], fold, part, assigned, state)
-
-
-def _admit(folder: Path, manifest_hash: str, fold: int, part: str, state: FittedState | None) -> None:
-    mend = f"fit a state on split {folder.name}, fold {fold}, part train, and pass it to Store.query as state="
-    if state is None:
-        if part == "train":
-            return
-        raise LeakageError(f"part {part} of split {folder.name} was asked for without a fitted state", run=mend)
-    for name, have, need in (
-        ("manifest", getattr(state, "manifest_hash", None), manifest_hash),
-        ("fold", getattr(state, "fold", None), fold),
-        ("part", getattr(state, "part", None), "train"),
-    ):
-        if have != need:
-            raise LeakageError(
-                f"part {part} of fold {fold} of {folder.name} was asked for with a state of {name} {_short(have)}",
-                expected=f"{name} {_short(need)}",
-                run=mend,
-            )
-
-
-def _short(value: object) -> str:
-    return str(value)[:12]
 
 
 def _folder(store: Store, split: str | Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 import polars as pl
@@ -16,9 +16,12 @@ from omicstore.store.describe import has_modality
 from omicstore.units import LINEAR_UNITS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from omicstore.store.enforce import SplitRead
+    from omicstore.store.openings import Opening
     from omicstore.store.query import Question
     from omicstore.store.reader import Store
 
@@ -28,14 +31,13 @@ __all__ = ["Found"]
 class Found:
     """The samples that a query chose, without their numbers; a row is a sample.
 
+    What decides which numbers come out (store, question, modalities, split) cannot be set afterwards. Of a part of a
+    split that is held out, matrices come out through the state alone, and records (reports, patches) only where the
+    state says that they are read as they are. Who the samples are and what was measured of them, facts, follow-up and
+    labels (`samples`, `clinical`, `slides`) are not withheld: held-out rows are chosen, counted and judged by them.
+
     Attributes
     ----------
-    store
-        Where the numbers come from; it must stay open until they are read.
-    question
-        The query with its names resolved.
-    modalities
-        The asked modalities.
     units
         Per matrix modality the unit of each cohort, as the store holds it.
     left_out
@@ -44,8 +46,6 @@ class Found:
         What the caller should know before using the result.
     notes
         What the query did that was asked for.
-    marked
-        ``split`` where the rows are a part of a split, else ``unsplit``: no checkpoint can be made from these.
     """
 
     def __init__(
@@ -62,11 +62,12 @@ class Found:
         notes: list[str],
         split: SplitRead | None,
     ) -> None:
-        self.store, self.question, self.units, self.split = store, question, units, split
-        self.modalities: list[str] = list(question.modalities)
-        self.left_out, self.warnings, self.notes = left_out, warnings, notes
-        self.marked = "unsplit" if split is None else "split"
+        if split is not None:
+            split.admit(question.modalities)
+        self._store, self._question, self._split = store, question, split
+        self.units, self.left_out, self.warnings, self.notes = units, left_out, warnings, notes
         self._table, self._sample_types, self._features = table, sample_types, features
+        self._opening: Opening | None = None
         self._logged = False
 
     def __repr__(self) -> str:
@@ -77,6 +78,48 @@ class Found:
 
     def __len__(self) -> int:
         return self._table.height
+
+    def __copy__(self) -> Self:
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    def __reduce__(self) -> NoReturn:
+        raise UsageError(
+            "a query's result was to be pickled or copied deeply, and it holds open files",
+            expected="its numbers, or the question itself",
+            run="pickle what to_numpy() returns, or query again in the other process",
+        )
+
+    @property
+    def store(self) -> Store:
+        """Where the numbers come from; it must stay open until they are read."""
+        return self._store
+
+    @property
+    def question(self) -> Question:
+        """The query with its names resolved."""
+        return self._question
+
+    @property
+    def modalities(self) -> list[str]:
+        """The asked modalities."""
+        return list(self._question.modalities)
+
+    @property
+    def split(self) -> SplitRead | None:
+        """Which part of which split the rows are; None where the query named none."""
+        return self._split
+
+    @property
+    def marked(self) -> str:
+        """``split`` where the rows are a part of a split, else ``unsplit``: no checkpoint can be made from these."""
+        return "unsplit" if self._split is None else "split"
+
+    @property
+    def opening(self) -> Opening | None:
+        """Where the read of a sealed test part is logged; None before it, and of other rows."""
+        return self._opening
 
     def take(self, rows: NDArray[np.integer[Any]]) -> Self:
         """Return the same query with only some of its samples; `rows` are positions in `samples`, in any order.
@@ -98,8 +141,10 @@ class Found:
     def clinical(self) -> pl.DataFrame:
         """Return a row per sample as `samples` has it, with what is known of its patient, outcomes and labels.
 
-        The columns are those of `omicstore.store.clinical.clinical_table`.
+        The columns are those of `omicstore.store.clinical.clinical_table`. They come as they are of held-out rows as
+        well: follow-up and labels are what a model is judged by. Of a test part this is logged as a read.
         """
+        self._open(())
         columns = ["sample_id", "patient_id", "cohort", "sample_type", "site"]
         return clinical_table(self.store, self.samples.select(columns))
 
@@ -135,10 +180,10 @@ class Found:
     def features(self, modality: str) -> pl.DataFrame:
         """Return the features of a modality, a row per column of `to_numpy`, as `omicstore.schema.FEATURES`."""
         table = self._feature_table(modality)
-        kept = getattr(self.split and self.split.state, "features", None)
-        if kept is None:
+        if self.split is None or self.split.state is None:
             return table
-        ids = pl.DataFrame({"feature_id": list(kept(modality))}, schema={"feature_id": pl.String})
+        kept = self.split.state.features(self._matrix(modality))
+        ids = pl.DataFrame({"feature_id": list(kept)}, schema={"feature_id": pl.String})
         return ids.join(table, on="feature_id", how="left", maintain_order="left")
 
     def _feature_table(self, modality: str) -> pl.DataFrame:
@@ -193,9 +238,13 @@ class Found:
         have = has_modality(self._table, self._asked(modality))
         return self._table.filter(have).select("cohort", "sample_id", "patient_id")
 
-    def _log(self) -> None:
-        if self.split is not None and not self._logged:
-            self.split.log(self.store, self.modalities, self._table.height)
+    def _open(self, modalities: Sequence[str]) -> None:
+        """Come before anything of these modalities is read: see that it may come out, and log a test part's opening."""
+        if self.split is None:
+            return
+        self.split.admit(modalities)
+        if not self._logged:
+            self._opening = self.split.log(self.store, self.modalities, self._table.height)
             self._logged = True
 
     def _asked(self, modality: str) -> str:

@@ -202,7 +202,7 @@ def test_after_the_store_was_built_again_nothing_is_judged(
     copied: Path, write_study: Callable[..., None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     old = load(copied / "splits/default").assignments["sample_id"][0]
-    kept = {p: p.read_bytes() for p in (copied / "splits/default").iterdir()}
+    kept = {p: p.read_bytes() for p in (copied / "splits/default").rglob("*") if p.is_file()}
     write_study(copied, triple={old})
     for path, content in kept.items():
         path.write_bytes(content)

@@ -33,7 +33,8 @@ class TestBlocks:
     def test_a_read_of_a_split_is_logged_once(self, store: Store) -> None:
         logged: list[int] = []
         cohort = store.query(cohort="AAA", modalities="rna")
-        cohort.split = SimpleNamespace(state=None, log=lambda store, modalities, n: logged.append(n))  # type: ignore[assignment]
+        split = SimpleNamespace(state=None, admit=lambda _: None, log=lambda store, modalities, n: logged.append(n))
+        cohort._split = split  # type: ignore[assignment]
         assert len(list(cohort.blocks("rna", 1))) > 1
         cohort.to_numpy("rna")
         assert logged == [len(cohort)]

@@ -12,20 +12,35 @@ import pytest
 import omicstore
 from omicstore.errors import LeakageError, SplitError, UnknownNameError, UsageError
 from omicstore.files import canonical_json
-from omicstore.store.splitfile import body_hash, frame_hash
+from omicstore.store.splitfile import body_hash, frame_hash, row_hash
 
 
 @dataclass(frozen=True)
 class State:
+    """What a person may hand in: it says all that it must, and multiplies two features by ten."""
+
     manifest_hash: str
     fold: int
+    fitted_on: tuple[str, ...]
     part: str = "train"
+    modalities: tuple[str, ...] = ("rna",)
+    as_is: tuple[str, ...] = ()
+
+    @property
+    def fitted_on_row_hash(self):
+        return row_hash(self.fitted_on)
 
     def apply(self, modality, values, feature_ids):
         return values[:, :2] * 10
 
     def features(self, modality):
         return ("ENSG00000000000", "ENSG00000000001")
+
+
+def fitted(split, fold=0, **more):
+    """Return a state of the training rows of a fold."""
+    rows = split[2].filter((pl.col("fold") == fold) & (pl.col("part") == "train"))
+    return State(split[1], fold, tuple(rows["sample_id"].sort()), **more)
 
 
 def make_split(folder, store, name="cv"):
@@ -96,7 +111,7 @@ def test_held_out_rows_need_a_state(store, split, part):
 
 @pytest.mark.parametrize("part", ["val", "test"])
 def test_held_out_rows_come_through_the_state(store, split, part):
-    held_out = ask(store, split, part=part, state=State(split[1], 0))
+    held_out = ask(store, split, part=part, state=fitted(split))
     raw = store.query("AAA", "rna")
     mine = raw.samples["sample_id"].is_in(held_out.samples["sample_id"].implode()).to_numpy()
     assert mine.any()
@@ -106,7 +121,7 @@ def test_held_out_rows_come_through_the_state(store, split, part):
 
 
 def test_train_can_come_through_the_state(store, split):
-    train = ask(store, split, part="train", state=State(split[1], 0))
+    train = ask(store, split, part="train", state=fitted(split))
     np.testing.assert_array_equal(train.to_numpy("rna"), ask(store, split, part="train").to_numpy("rna")[:, :2] * 10)
 
 
@@ -122,28 +137,28 @@ def test_train_can_come_through_the_state(store, split):
 @pytest.mark.parametrize("part", ["train", "val", "test"])
 def test_state_of_other_rows_is_refused(store, split, change, message, part):
     with pytest.raises(LeakageError, match=message):
-        ask(store, split, part=part, state=replace(State(split[1], 0), **change))
+        ask(store, split, part=part, state=replace(fitted(split), **change))
 
 
 def test_test_reads_are_logged(store, split):
     log = split[0] / "test_reads.jsonl"
-    ask(store, split, part="val", state=State(split[1], 0)).to_numpy()
-    read = ask(store, split, part="test", state=State(split[1], 0))
+    ask(store, split, part="val", state=fitted(split)).to_numpy()
+    read = ask(store, split, part="test", state=fitted(split))
     assert not log.exists()
     read.to_numpy()
     read.to_polars("rna")
-    ask(store, split, part="test", state=State(split[1], 0)).to_numpy("rna")
+    ask(store, split, part="test", state=fitted(split)).to_numpy("rna")
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert len(lines) == 2
     assert lines[0] == {
         "release": store.release, "manifest_hash": split[1], "fold": 0, "modalities": ["rna"], "n_samples": len(read),
-        "reader": "State",
+        "reader": "State", "previous": "",
     }  # fmt: skip
 
 
 def test_a_test_read_that_cannot_be_logged_is_refused(store, split):
     (split[0] / "test_reads.jsonl").mkdir()
-    read = ask(store, split, part="test", state=State(split[1], 0))
+    read = ask(store, split, part="test", state=fitted(split))
     with pytest.raises(LeakageError, match="the test part of cv is not read, since that cannot be recorded"):
         read.to_numpy("rna")
 
