@@ -140,7 +140,7 @@ def profile_column(bundle: Bundle, name: str, modality: str, samples: NDArray[np
 def label_of(bundle: Bundle, samples: NDArray[np.str_]) -> dict[str, NDArray[np.str_]]:
     """Return per task of the labels table the (n,) labels of samples, "" where a sample has none.
 
-    A label of the patient is of all the patient's samples that the split has, and of the tumours where it is no split's.
+    A label of the patient is of all the patient's samples that the split has; of the tumours where there is no split.
     """
     labels, profiles = bundle.table("labels"), bundle.table("profiles")
     if labels is None or not labels.height or profiles is None:
