@@ -1,32 +1,58 @@
-"""Where a store lies: a folder of this machine, or a prefix in a bucket or on a server."""
+"""Where a store lies: a folder of this machine, or a prefix in a bucket.
+
+What fsspec reads stands in `omicstore.store.fsspecfiles`, a revision of a repository in `omicstore.store.gitroot`.
+"""
 
 from __future__ import annotations
 
+import io
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 import polars as pl
 
-from omicstore.errors import MissingExtraError, StoreError
+from omicstore.errors import StoreError
+from omicstore.store.layout import pull_command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = ["LocalRoot", "RangeFile", "RemoteRoot", "Root", "broken_file", "open_root"]
+__all__ = [
+    "LocalRoot",
+    "RangeFile",
+    "RemoteFile",
+    "RemoteRoot",
+    "Root",
+    "absent_file",
+    "broken_file",
+    "open_root",
+    "read_remote_table",
+]
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 #: Schemes that Arrow reads by itself; the others go through fsspec.
 _ARROW_SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
+#: So many pieces of a file on another machine are read side by side, since each takes its time to begin.
+_SIDE_BY_SIDE = 8
 
 
 class RangeFile(Protocol):
-    """A file that can be read in pieces."""
+    """A file that can be read in pieces.
 
-    def read_into(self, offset: int, target: memoryview) -> None:
-        """Fill `target`, bytes, from `offset`."""
+    Attributes
+    ----------
+    source
+        What Arrow opens to read the same file: a path or an open file.
+    """
+
+    source: Any
+
+    def read(self, pieces: Sequence[tuple[int, memoryview]]) -> None:
+        """Fill each target, bytes, from its offset; raise EOFError where the file ends before."""
 
     def close(self) -> None:
         """Give the file back."""
@@ -82,26 +108,29 @@ class LocalRoot:
 
 class _LocalFile:
     def __init__(self, path: Path) -> None:
+        self.source = str(path)
         self._handle = os.open(path, os.O_RDONLY)
 
-    def read_into(self, offset: int, target: memoryview) -> None:
-        while target.nbytes:
-            count = os.preadv(self._handle, [target], offset)
-            if count == 0:
-                raise EOFError
-            offset, target = offset + count, target[count:]
+    def read(self, pieces: Sequence[tuple[int, memoryview]]) -> None:
+        for begin, whole in pieces:
+            offset, target = begin, whole
+            while target.nbytes:
+                count = os.preadv(self._handle, [target], offset)
+                if count == 0:
+                    raise EOFError
+                offset, target = offset + count, target[count:]
 
     def close(self) -> None:
         os.close(self._handle)
 
 
 class RemoteRoot:
-    """A prefix on another machine, read through Arrow's or fsspec's file systems."""
+    """A prefix in a bucket, read through Arrow's own file systems."""
 
     def __init__(self, url: str) -> None:
         self.local: Path | None = None
         self.url = url.rstrip("/")
-        self._system, self._base = _remote_system(self.url)
+        self._system, self._base = _arrow_system(self.url)
 
     def read_bytes(self, path: str) -> bytes:
         """Return a file's content."""
@@ -110,53 +139,75 @@ class RemoteRoot:
 
     def open(self, path: str) -> RangeFile:
         """Open a file for reading in pieces."""
-        return _RemoteFile(self._system.open_input_file(f"{self._base}/{path}"))
+        file = self._system.open_input_file(f"{self._base}/{path}")
+        return RemoteFile(file, file.read_at)
 
     def table(self, path: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Read a Parquet file, or some columns of it."""
-        import pyarrow.parquet as pq
-
-        found = pl.from_arrow(pq.ParquetFile(f"{self._base}/{path}", filesystem=self._system).read(columns=columns))
-        assert isinstance(found, pl.DataFrame)
-        return found
+        return read_remote_table(self, path, columns)
 
     def arrow_source(self, path: str) -> tuple[str, Any]:
         """Return the path and the file system by which Arrow opens a file."""
         return f"{self._base}/{path}", self._system
 
 
-class _RemoteFile:
-    def __init__(self, file: Any) -> None:
-        self._file = file
+def read_remote_table(root: Root, path: str, columns: Sequence[str] | None) -> pl.DataFrame:
+    """Read a Parquet file on another machine: whole in one request, or of some columns no more than these."""
+    if columns is None:
+        return pl.read_parquet(io.BytesIO(root.read_bytes(path)), hive_partitioning=False)
+    import pyarrow.parquet as pq
 
-    def read_into(self, offset: int, target: memoryview) -> None:
-        got = self._file.read_at(target.nbytes, offset)
+    file = root.open(path)
+    try:
+        found = pl.from_arrow(pq.ParquetFile(file.source).read(columns=list(columns)))
+    finally:
+        file.close()
+    assert isinstance(found, pl.DataFrame)
+    return found
+
+
+class RemoteFile:
+    """A file on another machine, read in pieces; several at a time.
+
+    Parameters
+    ----------
+    source
+        The same file as Arrow opens it.
+    read_at
+        Returns so many bytes from an offset; called from several threads.
+    """
+
+    def __init__(self, source: Any, read_at: Callable[[int, int], bytes]) -> None:
+        self.source, self._read_at = source, read_at
+
+    def read(self, pieces: Sequence[tuple[int, memoryview]]) -> None:
+        """Fill each target from its offset."""
+        if len(pieces) == 1:
+            self._fill(pieces[0])
+            return
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            list(pool.map(self._fill, pieces))
+
+    def close(self) -> None:
+        """Give the file back."""
+        self.source.close()
+
+    def _fill(self, piece: tuple[int, memoryview]) -> None:
+        offset, target = piece
+        got = self._read_at(target.nbytes, offset)
         if len(got) != target.nbytes:
             raise EOFError
         target[:] = got
 
-    def close(self) -> None:
-        self._file.close()
 
-
-def _remote_system(url: str) -> tuple[Any, str]:
+def _arrow_system(url: str) -> tuple[Any, str]:
     from pyarrow import fs
 
-    scheme = urlsplit(url).scheme
-    if scheme in _ARROW_SCHEMES:
+    try:
         system, base = fs.FileSystem.from_uri(url)
-        return system, base.rstrip("/")
-    try:
-        import fsspec  # type: ignore[import-untyped]
-    except ImportError:
-        raise MissingExtraError("fsspec", "pipeline") from None
-    try:
-        system, base = fsspec.url_to_fs(url)
-    except (ValueError, ImportError) as error:
-        raise StoreError(
-            f"{url} cannot be opened: {error}", expected="a folder, or a URL that fsspec can read"
-        ) from None
-    return fs.PyFileSystem(fs.FSSpecHandler(system)), base.rstrip("/")
+    except (OSError, ValueError) as error:  # Arrow's own errors are of these
+        raise StoreError(f"{url} cannot be opened: {error}", expected="a URL such as s3://bucket/prefix") from None
+    return system, base.rstrip("/")
 
 
 def open_root(place: str | Path) -> Root:
@@ -165,23 +216,49 @@ def open_root(place: str | Path) -> Root:
     Parameters
     ----------
     place
-        A folder, a ``file://`` URL, or an ``s3://``, ``https://``, ... URL.
+        A folder, a ``file://`` URL, an ``s3://``, ``https://``, ... URL, or a revision of a repository of git and DVC,
+        ``git+https://host/repo@REV``.
     """
+    if isinstance(place, str) and place.startswith("git+"):
+        from omicstore.store.gitroot import GitRoot
+
+        return GitRoot(place)
     if isinstance(place, str) and _URL.match(place):
         parts = urlsplit(place)
-        return LocalRoot(Path(unquote(parts.path))) if parts.scheme == "file" else RemoteRoot(place)
+        if parts.scheme == "file":
+            return LocalRoot(Path(unquote(parts.path)))
+        if parts.scheme in _ARROW_SCHEMES:
+            return RemoteRoot(place)
+        from omicstore.store.fsspecfiles import FsspecRoot
+
+        return FsspecRoot(place)
     return LocalRoot(Path(place))
 
 
 def broken_file(url: str, path: str, error: Exception) -> StoreError:
     """Return the error for a file that ``store.json`` names and that cannot be read."""
-    why = (
-        "it is absent"
-        if isinstance(error, FileNotFoundError)
-        else str(error).splitlines()[0].rpartition(": ")[2].rstrip(". ")
-    )
+    if isinstance(error, FileNotFoundError):
+        return absent_file(url, path)
     return StoreError(
-        f"{url}/{path} cannot be read ({why})",
+        f"{url}/{path} cannot be read ({str(error).splitlines()[0].rpartition(': ')[2].rstrip('. ')})",
         expected="the file that store.json names",
-        run="dvc checkout, or build the store again",
+        run=_BUILT,
     )
+
+
+def absent_file(url: str, path: str, release: str | None = None) -> StoreError:
+    """Return the error for a file that ``store.json`` names and that is not there: it may not have been pulled."""
+    if _URL.match(url):
+        return StoreError(
+            f"{url} lacks {path}",
+            expected="the file that store.json names",
+            run="omicstore push, where the store is whole",
+        )
+    return StoreError(
+        f"{url}/{path} cannot be read (it is absent)",
+        expected="the file that store.json names",
+        run=f"{pull_command(path, release)} brings it from a remote; else {_BUILT}",
+    )
+
+
+_BUILT = "dvc checkout, or build the store again"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "CATALOG",
     "EVENTS",
@@ -16,7 +18,9 @@ __all__ = [
     "features_file",
     "index_features_file",
     "index_file",
+    "part_of",
     "patches_folder",
+    "pull_command",
     "release_file",
     "reports_file",
     "samples_file",
@@ -95,3 +99,33 @@ def index_features_file(modality: str, digest: str) -> str:
 def samples_file(digest: str) -> str:
     """Return the file that joins samples to the rows of the matrices, named by its content hash."""
     return f"{INDEX}/samples-{digest[:_DIGITS]}.parquet"
+
+
+_PART = re.compile(
+    r"(?:cohort=(?P<cohort>[^/]+)/(?:modality=(?P<matrix>[^/]+)/|(?P<kind>reports|patches)-)"
+    r"|index/(?:features-|modality=)(?P<turned>.+)-[0-9a-f]+\.parquet)"
+)
+
+
+def part_of(path: str) -> tuple[str | None, str | None]:
+    """Return the cohort and the modality that a file of a store is of; None for what is of all.
+
+    Examples
+    --------
+    >>> part_of("cohort=BRCA/modality=rna/values-00.parquet"), part_of("cohort=BRCA/reports-00.parquet")
+    (('BRCA', 'rna'), ('BRCA', 'report'))
+    >>> part_of("index/modality=rna-00.parquet"), part_of("catalog/patients-00.parquet")
+    ((None, 'rna'), (None, None))
+    """
+    found = _PART.match(path)
+    if found is None:
+        return None, None
+    kind = {"reports": "report", None: None}.get(found["kind"], found["kind"])
+    return found["cohort"], found["matrix"] or kind or found["turned"]
+
+
+def pull_command(path: str, release: str | None = None) -> str:
+    """Return the command that brings a file of a store from a remote."""
+    cohort, modality = part_of(path)
+    words = ["omicstore pull", release or "", f"--cohort {cohort}" if cohort else ""]
+    return " ".join(word for word in (*words, f"--modalities {modality}" if modality else "") if word)

@@ -95,9 +95,8 @@ class MatrixFile:
     def __init__(self, root: Root, path: str) -> None:
         self.path = path
         try:
-            where, system = root.arrow_source(path)
-            self._parquet = pq.ParquetFile(where, filesystem=system)
             self._file = root.open(path)
+            self._parquet = pq.ParquetFile(self._file.source)
         except (FileNotFoundError, pa.ArrowInvalid) as error:
             raise broken_file(root.url, path, error) from None
         meta = self._parquet.metadata
@@ -110,6 +109,8 @@ class MatrixFile:
         self._no_nulls = self._parquet.schema.column(meta.num_columns - 1).max_definition_level == 1
         #: Where each row group's numbers begin; -1 where not looked at yet, -2 where Arrow has to read them.
         self._begin = np.full(len(groups), -1, np.int64)
+        #: Bytes before the numbers of a chunk, by its rows, values and size; -2 where they are not one plain page.
+        self._ahead: dict[tuple[int, int, int], int] = {}
 
     def close(self) -> None:
         """Give the file back."""
@@ -161,26 +162,36 @@ class MatrixFile:
         plain = begin >= 0
         into = at[starts] * length
         until = into + (ends - starts) * length
-        for offset, first, last in zip(
-            offsets[plain].tolist(), into[plain].tolist(), until[plain].tolist(), strict=True
-        ):
-            self._file.read_into(offset, target[first:last])
+        runs = zip(offsets[plain].tolist(), into[plain].tolist(), until[plain].tolist(), strict=True)
+        if pieces := [(offset, target[first:last]) for offset, first, last in runs]:
+            self._file.read(pieces)
         self._through_arrow(rows, out, at, group, (low, high))
 
     def _locate(self, groups: NDArray[np.integer[Any]]) -> None:
-        for g in groups[self._begin[groups] == -1].tolist():
-            count = int(self._bounds[g + 1] - self._bounds[g]) * self.width
-            self._begin[g] = self._where_plain(self._chunks[g], count)
+        unknown = groups[self._begin[groups] == -1].tolist()
+        kinds = {g: self._kind(g) for g in unknown}
+        # One chunk of a kind is looked at. Were another one cut into two pages, it would be longer by a header.
+        first = {kind: g for g, kind in reversed(kinds.items()) if kind not in self._ahead}
+        begin = {g: int(self._chunks[g].data_page_offset) for g in unknown}
+        headers = [(begin[g], bytearray(min(_HEADER_BYTES, kind[2]))) for kind, g in first.items()]
+        if headers:
+            self._file.read([(offset, memoryview(header)) for offset, header in headers])
+        for (kind, g), (_, header) in zip(first.items(), headers, strict=True):
+            self._ahead[kind] = self._before_numbers(g, bytes(header))
+        for g, kind in kinds.items():
+            ahead = self._ahead[kind]
+            self._begin[g] = ahead if ahead < 0 else begin[g] + ahead
 
-    def _where_plain(self, chunk: Any, count: int) -> int:
-        """Return the offset of a chunk's numbers if they lie in one plain page, else -2."""
+    def _kind(self, g: int) -> tuple[int, int, int]:
+        chunk = self._chunks[g]
+        return int(self._bounds[g + 1] - self._bounds[g]), int(chunk.num_values), int(chunk.total_compressed_size)
+
+    def _before_numbers(self, g: int, header: bytes) -> int:
+        """Return how many bytes of a chunk come before its numbers if they lie in one plain page, else -2."""
+        chunk, (rows, values, size) = self._chunks[g], self._kind(g)
         plain = {"PLAIN", "RLE"}.issuperset(chunk.encodings) and not chunk.has_dictionary_page
-        if not plain or not self._no_nulls or chunk.compression != "UNCOMPRESSED" or chunk.num_values != count:
-            return -2
-        start, size = int(chunk.data_page_offset), int(chunk.total_compressed_size)
-        header = bytearray(min(_HEADER_BYTES, size))
-        self._file.read_into(start, memoryview(header))
-        return start + size - 4 * count if _page_values(bytes(header)) == count else -2
+        plain = plain and self._no_nulls and chunk.compression == "UNCOMPRESSED" and values == rows * self.width
+        return size - 4 * values if plain and _page_values(header) == values else -2
 
     def _through_arrow(
         self,
