@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from models.checkpoint import Checkpoint
+    from models.module import MultiOmicsModule
     from omicstore.store.reader import Store
 
-__all__ = ["FORMAT", "evaluate", "flat_metrics"]
+__all__ = ["FORMAT", "evaluate", "flat_metrics", "followed"]
 
 FORMAT = "omicstore.evaluation/1"
 
@@ -94,7 +95,7 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str
         if isinstance(settings.survival, str):
             body["survival"] = {"not_applicable": settings.survival}
         else:
-            train, val, test = (_followed(store, checkpoint, data, part) for part in ("train", "val", "test"))
+            train, val, test = (followed(store, module, data, part) for part in ("train", "val", "test"))
             body["survival"], curves = survival_probe(train, val, test, settings.survival, settings)
     body["conclusions"] = conclusions(get_model(name).title, name, body)
     history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
@@ -170,11 +171,12 @@ def _about(checkpoint: Checkpoint, settings: EvaluateSettings, *, n_test: int) -
     }
 
 
-def _followed(store: Store, checkpoint: Checkpoint, data: CohortDataModule, part: str) -> Followed:
+def followed(store: Store, module: MultiOmicsModule, data: CohortDataModule, part: str) -> Followed:
+    """Return the rows of a part with the embedding that a model gives them, their follow-up, and what the clinic knows."""
     import polars as pl
 
     rows = data.part(part)
-    _, z = checkpoint.module.export_embeddings(data.batches(part))
+    _, z = module.export_embeddings(data.batches(part))
     columns = ["patient_id", "cohort", "age_years", "sex", "stage"]
     known = store.table("patients").select(columns).unique("patient_id", keep="first", maintain_order=True)
     patients = pl.DataFrame({"patient_id": rows.patient_id}).join(

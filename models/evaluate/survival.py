@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from models.settings import EvaluateSettings, Survival
 
-__all__ = ["Followed", "survival_probe"]
+__all__ = ["Followed", "probe_inputs", "survival_probe"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def survival_probe(
     reason = _too_little(about, survival)
     if reason:
         return about | {"not_applicable": reason}, []
-    inputs = _inputs(train, fit_on, judge_on, survival)
+    inputs = probe_inputs(train, fit_on, judge_on, survival)
     risks = {
         name: [cox_risk(x, fit_on.time, fit_on.event, rows, penalizer=survival.penalizer) for rows in (x, new)]
         for name, (x, new) in inputs.items()
@@ -125,9 +125,25 @@ def _too_little(about: dict[str, Any], survival: Survival) -> str:
     return ""
 
 
-def _inputs(
+def probe_inputs(
     train: Followed, fit_on: Followed, judge_on: Followed, survival: Survival
 ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return, for each Cox model of the probe, what it is fitted on and what it is judged on.
+
+    Parameters
+    ----------
+    train
+        The training rows, on which the components of the embedding are found.
+    fit_on, judge_on
+        The rows that the Cox models are fitted and judged on.
+    survival
+        How many components.
+
+    Returns
+    -------
+    dict
+        ``embedding``, and where anything clinical is known ``clinical`` and ``clinical + embedding``: two arrays each.
+    """
     space = RowSpace.fit(train.z)
     sd = space.scores(train.z)[:, : survival.components].std(axis=0)
     z_fit, z_new = (space.scores(part.z)[:, : survival.components] / sd for part in (fit_on, judge_on))
