@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from omicstore.audit.reading import BROKEN, at, json_object
 from omicstore.errors import OmicstoreError
 
 if TYPE_CHECKING:
@@ -100,10 +101,14 @@ class Bundle:
         self.checkpoint = folder if (folder / "sidecar.json").is_file() else None
         self.split = self._split_folder() if self.checkpoint else folder
         usual = self.study / "data" / "store" if self.study else None
+        if store is not None and not (store / "store.json").is_file():
+            raise OmicstoreError(
+                f"{store} holds no store", expected=f"{store / 'store.json'}", run="omicstore build, or another --store"
+            )
         self.store = store or (usual if usual and (usual / "store.json").is_file() else None)
 
     def _split_folder(self) -> Path | None:
-        name = (self.sidecar or {}).get("split", {}).get("name")
+        name = at(self.sidecar, "split", "name")
         folder = self.study / "splits" / name if self.study and isinstance(name, str) else None
         return folder if folder and (folder / "manifest.json").is_file() else None
 
@@ -112,14 +117,14 @@ class Bundle:
     @cached_property
     def sidecar(self) -> dict[str, Any] | None:
         """What sidecar.json says."""
-        return _object(_json(self.checkpoint and self.checkpoint / "sidecar.json"))
+        return json_object(self.checkpoint and self.checkpoint / "sidecar.json")
 
     @cached_property
     def states(self) -> list[State]:
         """The fitted states that the sidecar names, as far as they are there and can be read."""
         if self.checkpoint is None:
             return []
-        paths = [self.checkpoint / entry["path"] for entry in (self.sidecar or {}).get("states", [])]
+        paths = [self.checkpoint / str(at(entry, "path")) for entry in at(self.sidecar, "states") or []]
         return [found for path in paths if (found := _state(path)) is not None]
 
     @cached_property
@@ -131,23 +136,25 @@ class Bundle:
     @cached_property
     def evaluation(self) -> dict[str, Any] | None:
         """What reports/evaluation.json says, if it speaks of this model."""
-        found = _object(_json(self.study and self.study / "reports" / "evaluation.json"))
-        model = (self.sidecar or {}).get("model")
-        return found if found and model and found.get("trained", {}).get("model") == model else None
+        found = json_object(self.study and self.study / "reports" / "evaluation.json")
+        model = at(self.sidecar, "model")
+        return found if found and model and at(found, "trained", "model") == model else None
 
     # -- the split
 
     @cached_property
     def manifest(self) -> dict[str, Any] | None:
         """What manifest.json says."""
-        return _object(_json(self.split and self.split / "manifest.json"))
+        return json_object(self.split and self.split / "manifest.json")
 
     @cached_property
     def assignments(self) -> pl.DataFrame:
         """sample_id, patient_id, group_id, site, cohort, fold, part; of all folds."""
         found = _parquet(self.split and self.split / "assignments.parquet")
         names = ("sample_id", "patient_id", "group_id", "site", "cohort", "part")
-        return pl.DataFrame(schema=dict.fromkeys(names, pl.String) | {"fold": pl.Int64}) if found is None else found
+        schema = dict.fromkeys(names, pl.String) | {"fold": pl.Int64}
+        whole = found is not None and all(found.schema.get(name) == dtype for name, dtype in schema.items())
+        return found if found is not None and whole else pl.DataFrame(schema=schema)
 
     @cached_property
     def edges(self) -> pl.DataFrame | None:
@@ -157,8 +164,8 @@ class Bundle:
     @cached_property
     def folds(self) -> list[int]:
         """The folds to judge: the model's own, or all of the split."""
-        if self.sidecar is not None:
-            return [int(self.sidecar["split"]["fold"])]
+        if isinstance(own := at(self.sidecar, "split", "fold"), int):
+            return [own]
         return sorted(self.assignments["fold"].unique().to_list())
 
     @cached_property
@@ -177,7 +184,7 @@ class Bundle:
     @cached_property
     def current(self) -> dict[str, Any] | None:
         """What store.json says now."""
-        return _object(_json(self.store and self.store / "store.json"))
+        return json_object(self.store and self.store / "store.json")
 
     @cached_property
     def body(self) -> dict[str, Any] | None:
@@ -186,15 +193,15 @@ class Bundle:
         if self.current is not None and (named is None or self.current.get("release") == named):
             return self.current
         for folder in self._registries() if named else []:
-            entry = _json(folder / f"{str(named)[:_DIGITS]}.json")
-            if isinstance(entry, dict) and entry.get("release") == named:
-                return dict(entry["store"])
+            entry = json_object(folder / f"{str(named)[:_DIGITS]}.json")
+            if at(entry, "release") == named and isinstance(held := at(entry, "store"), dict):
+                return held
         return None
 
     @property
     def named_release(self) -> str | None:
         """The release id that the split names, or else the model."""
-        for release in ((self.manifest or {}).get("release", {}).get("id"), (self.sidecar or {}).get("release")):
+        for release in (at(self.manifest, "release", "id"), at(self.sidecar, "release")):
             if isinstance(release, str):
                 return release
         return None
@@ -211,7 +218,7 @@ class Bundle:
     def table(self, name: str) -> pl.DataFrame | None:
         """Return a catalogue table: patients, outcomes, labels, profiles or provenance; None where it is not there."""
         if name not in self._tables:
-            path = (self.body or {}).get("tables", {}).get(name)
+            path = at(self.body, "tables", name)
             self._tables[name] = _parquet(self.store / path) if self.store and path else None
         return self._tables[name]
 
@@ -222,12 +229,12 @@ class Bundle:
     @property
     def matrices(self) -> list[tuple[str, str]]:
         """(cohort, modality) of every matrix, sorted."""
-        held = (self.body or {}).get("matrices", {})
+        held = at(self.body, "matrices") or {}
         return sorted((cohort, modality) for cohort, own in held.items() for modality in own)
 
     def matrix(self, cohort: str, modality: str) -> Matrix | None:
         """Return the stored numbers; None where the file is not there. Not kept: ask once."""
-        entry = (self.body or {}).get("matrices", {}).get(cohort, {}).get(modality)
+        entry = at(self.body, "matrices", cohort, modality)
         if entry is None or self.store is None:
             return None
         axis = _parquet(self.store / entry["features"])
@@ -241,7 +248,7 @@ class Bundle:
 
     def symbols(self, cohort: str, modality: str) -> dict[str, str]:
         """Return feature id to symbol, for the features of a matrix that have one."""
-        entry = (self.body or {}).get("matrices", {}).get(cohort, {}).get(modality)
+        entry = at(self.body, "matrices", cohort, modality)
         axis = _parquet(self.store / entry["features"]) if entry and self.store else None
         if axis is None or "symbol" not in axis.columns:
             return {}
@@ -249,19 +256,18 @@ class Bundle:
 
     def matrix_samples(self, cohort: str, modality: str) -> list[str]:
         """Return whose rows a matrix has, in the order of the file; none where it cannot be read."""
-        entry = (self.body or {}).get("matrices", {}).get(cohort, {}).get(modality)
+        entry = at(self.body, "matrices", cohort, modality)
         rows = _arrow(self.store / entry["values"], ["sample_id"]) if entry and self.store else None
         return [] if rows is None else list(rows.column("sample_id").to_pylist())
 
     def unit(self, cohort: str, modality: str) -> str | None:
         """Return the unit of a matrix."""
-        entry = (self.body or {}).get("matrices", {}).get(cohort, {}).get(modality, {})
-        unit = entry.get("unit")
+        unit = at(self.body, "matrices", cohort, modality, "unit")
         return None if unit is None else str(unit)
 
     def reports(self, cohort: str) -> pl.DataFrame | None:
         """Return a cohort's report texts: patient_id, sample_id, text, ...; None where it has none."""
-        path = (self.body or {}).get("reports", {}).get(cohort)
+        path = at(self.body, "reports", cohort)
         return _parquet(self.store / path) if self.store and path else None
 
     # -- the study
@@ -269,7 +275,7 @@ class Bundle:
     @cached_property
     def params(self) -> dict[str, Any]:
         """What the split says of its making (``params`` of the manifest); empty where it says nothing."""
-        return dict((self.manifest or {}).get("params", {}))
+        return at(self.manifest, "params") or {}
 
 
 def _json(path: Path | None) -> Any:
@@ -281,17 +287,14 @@ def _json(path: Path | None) -> Any:
         return None
 
 
-def _object(found: Any) -> dict[str, Any] | None:
-    return found if isinstance(found, dict) else None
-
-
 def _lines(path: Path) -> list[dict[str, Any]]:
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    found: list[dict[str, Any]] = []
+    for line in path.read_bytes().splitlines():
         try:
-            found.append(json.loads(line))
+            body = json.loads(line)
         except ValueError:
-            found.append({"unreadable": line})
+            body = None
+        found.append(body if isinstance(body, dict) else {"unreadable": line.decode("utf-8", "replace")})
     return found
 
 
@@ -300,17 +303,16 @@ def _parquet(path: Path | None) -> pl.DataFrame | None:
         return None
     try:
         return pl.read_parquet(path, hive_partitioning=False, glob=False)
-    except (OSError, pl.exceptions.PolarsError):
+    except BROKEN:
         return None
 
 
 def _arrow(path: Path, columns: list[str] | None = None) -> Any:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         return pq.ParquetFile(path).read(columns)
-    except (OSError, pa.ArrowException):
+    except BROKEN:
         return None
 
 

@@ -7,7 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from omicstore.audit.bundle import Bundle
-from omicstore.audit.finding import Finding
+from omicstore.audit.finding import Finding, failed
+from omicstore.audit.reading import BROKEN, at, because
+from omicstore.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -87,7 +89,12 @@ class Audit:
         return {"format": "omicstore.audit/1", **self.about, "findings": [f.to_json() for f in self.findings]}
 
 
-def audit(target: Path, store: Path | None = None, checks: Iterable[str] | None = None) -> Audit:
+def audit(
+    target: Path,
+    store: Path | None = None,
+    checks: Iterable[str] | None = None,
+    tell: Callable[[str], None] | None = None,
+) -> Audit:
     """Audit a split or a trained model from its files.
 
     Parameters
@@ -98,23 +105,43 @@ def audit(target: Path, store: Path | None = None, checks: Iterable[str] | None 
         The store's folder; by default ``data/store`` of the study that `target` lies in.
     checks
         Of `CHECKS`; all where None.
+    tell
+        Called with the name of each check before it is made.
 
     Raises
     ------
     OmicstoreError
-        If `target` is neither.
+        If `target` is neither, or there is no store at `store`.
+    UnknownNameError
+        If there is no such check.
     """
+    wanted = list(CHECKS if checks is None else checks)
+    for name in wanted:
+        if name not in CHECKS:
+            raise UnknownNameError("check", name, CHECKS, run=f"choose from {', '.join(CHECKS)}")
     bundle = Bundle(target, store)
-    wanted = set(CHECKS if checks is None else checks)
-    found = [_waived(_function(where)(bundle), bundle) for name, where in CHECKS.items() if name in wanted]
+    found = []
+    for name in (name for name in CHECKS if name in wanted):
+        if tell is not None:
+            tell(name)
+        found.append(_waived(_made(name, bundle), bundle))
     about = {
         "target": str(target),
         "release": bundle.named_release,
         "split": bundle.split.name if bundle.split else None,
         "folds": bundle.folds,
-        "model": (bundle.sidecar or {}).get("model"),
+        "model": at(bundle.sidecar, "model"),
     }
     return Audit(about, found)
+
+
+def _made(name: str, bundle: Bundle) -> Finding:
+    """Make a check; what it cannot read is a finding as well."""
+    try:
+        return _function(CHECKS[name])(bundle)
+    except BROKEN as error:
+        broken = f"the check broke off: a file does not hold what it should ({type(error).__name__}: {because(error)})"
+        return failed(name, "this check", [broken], "it was begun, and not made to its end")
 
 
 def _function(where: str) -> Callable[[Bundle], Finding]:
@@ -124,7 +151,7 @@ def _function(where: str) -> Callable[[Bundle], Finding]:
 
 def _waived(finding: Finding, bundle: Bundle) -> Finding:
     """Return a failure as waived where the split says so, and why; what is sealed cannot be waived."""
-    reason = bundle.params.get("waive", {}).get(finding.id)
+    reason = at(bundle.params, "waive", finding.id)
     if finding.status != "fail" or reason is None or finding.id not in LEAKS:
         return finding
     evidence = finding.evidence | {"who": "split.waive in params.yaml"}
