@@ -174,8 +174,8 @@ def codes(values: NDArray[np.float32], groups: dict[str, NDArray[np.intp]], tota
         at_i, at_j = values[np.ix_(rows_of[i], columns)], values[np.ix_(rows_of[j], columns)]
         strays = np.maximum(_share_of(at_j, value[i, columns]), _share_of(at_i, value[j, columns]))
         copies_i, copies_j = (at_i == value[i, columns]).sum(axis=0), (at_j == value[j, columns]).sum(axis=0)
-        own = len(rows_of[i]) / (len(rows_of[i]) + len(rows_of[j]))
-        chance = copies_i * np.log(own) + copies_j * np.log1p(-own) + np.log(total * len(pairs))
+        part = len(rows_of[i]) / (len(rows_of[i]) + len(rows_of[j]))
+        chance = copies_i * np.log(part) + copies_j * np.log1p(-part) + np.log(total * len(pairs))
         for column in columns[(strays <= ELSEWHERE) & (chance < np.log(_CHANCE))].tolist():
             clear = float(min(share[i, column], share[j, column]))
             if clear > differ.get(column, (0.0, 0, 0))[0]:
