@@ -172,7 +172,7 @@ def _about(checkpoint: Checkpoint, settings: EvaluateSettings, *, n_test: int) -
 
 
 def followed(store: Store, module: MultiOmicsModule, data: CohortDataModule, part: str) -> Followed:
-    """Return the rows of a part with the embedding that a model gives them, their follow-up, and what the clinic knows."""
+    """Return the rows of a part with a model's embedding, their follow-up, and what the clinic knows of them."""
     import polars as pl
 
     rows = data.part(part)
