@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from omicstore.store.cohort import Cohort
+    from omicstore.store.openings import Opening
     from omicstore.store.reader import Store
 
 __all__ = ["Batches", "CohortDataModule", "SeededBatches", "outcomes_of"]
@@ -106,6 +107,11 @@ class CohortDataModule(lightning.LightningDataModule):
     batch_size, seed, num_workers
         Of the loaders.
 
+    Attributes
+    ----------
+    opening
+        Where the read of the test part is logged, once it was read.
+
     Raises
     ------
     LeakageError, SplitError
@@ -136,6 +142,7 @@ class CohortDataModule(lightning.LightningDataModule):
         self.transform, self.endpoint = transform, endpoint
         self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
         self.reader = reader
+        self.opening: Opening | None = None
         self._state = state
         self._parts: dict[str, MultiOmicsBatch] = {}
 
@@ -228,6 +235,7 @@ class CohortDataModule(lightning.LightningDataModule):
         if part != "train":
             cohort = self._query(part, self.state)
             arrays = cohort.to_numpy()
+            self.opening = cohort.opening or self.opening
         else:
             cohort = self._query(part, None)
             arrays = self._training_arrays(cohort)

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["METRICS", "feature_pearson", "prediction_metrics"]
+__all__ = ["METRICS", "feature_pearson", "prediction_metrics", "sample_errors"]
 
 #: Name to title; MSE and R2 over all observed entries together, Pearson per feature and then averaged.
 METRICS = {"mse": "MSE", "r2": "R²", "pearson": "mean Pearson r"}
@@ -64,6 +64,39 @@ def prediction_metrics(
         "r2": 1 - squares / np.where(spread > 0, spread, np.nan),
         "pearson": correlation / np.where(usable > 0, usable, np.nan),
     }
+
+
+def sample_errors(
+    truth: NDArray[np.floating], guess: NDArray[np.floating]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return what MSE and R2 are sums of, per sample: entries observed, squared error and squared deviation, (n,) each.
+
+    The deviation is that from the features' means over all n samples.
+
+    Parameters
+    ----------
+    truth
+        (n, F), NaN = not observed.
+    guess
+        (n, F), without NaN.
+
+    Examples
+    --------
+    >>> truth = np.array([[0.0], [2.0]])
+    >>> [part.tolist() for part in sample_errors(truth, truth + 1)]
+    [[1, 1], [1.0, 1.0], [1.0, 1.0]]
+    """
+    n = np.zeros(len(truth), dtype=np.int64)
+    error, deviation = np.zeros(len(truth)), np.zeros(len(truth))
+    for start in range(0, truth.shape[1], BLOCK):
+        block = slice(start, start + BLOCK)
+        seen = ~np.isnan(truth[:, block])
+        y = np.where(seen, truth[:, block], 0).astype(np.float64)
+        mean = y.sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+        n += seen.sum(axis=1)
+        error += np.where(seen, (y - guess[:, block]) ** 2, 0).sum(axis=1)
+        deviation += np.where(seen, (y - mean) ** 2, 0).sum(axis=1)
+    return n, error, deviation
 
 
 def feature_pearson(truth: NDArray[np.floating], guess: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -9,11 +9,13 @@ import numpy as np
 
 from models.baselines.prediction import PCAReconstruction, Ridge, TrainMean
 from models.evaluate.bootstrap import estimate, patient_weights
-from models.evaluate.metrics import METRICS, feature_pearson, prediction_metrics
+from models.evaluate.metrics import METRICS, feature_pearson, prediction_metrics, sample_errors
+from models.evaluate.sealing import error_rows, fitted_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from models.batch import MultiOmicsBatch
@@ -38,12 +40,15 @@ class Comparison:
         The model less each other method, paired by resample: ``against``, and an estimate for each metric.
     n_samples, n_patients
         Of the test rows.
+    predictions
+        The rows of predictions.parquet, less the cohort.
     """
 
     rows: list[dict[str, Any]]
     differences: list[dict[str, Any]]
     n_samples: int
     n_patients: int
+    predictions: pl.DataFrame
 
     def body(self) -> dict[str, Any]:
         """Return it as JSON holds it."""
@@ -62,25 +67,28 @@ def observed_array(batch: MultiOmicsBatch, modality: str) -> NDArray[np.float32]
 
 
 def compare(
+    task: str,
     truth: NDArray[np.floating],
     guesses: dict[str, NDArray[np.floating]],
-    patient_ids: Sequence[str],
+    rows: MultiOmicsBatch,
     settings: EvaluateSettings,
 ) -> Comparison:
     """Judge methods on the same rows and resamples; the first one is the model.
 
     Parameters
     ----------
+    task
+        Its name in predictions.parquet.
     truth
         (n, F), NaN = not observed.
     guesses
         Per method (n, F).
-    patient_ids
-        n patients.
+    rows
+        The n test rows.
     settings
         Resamples and seed.
     """
-    weights = patient_weights(patient_ids, settings.bootstrap, settings.seed)
+    weights = patient_weights(rows.patient_id, settings.bootstrap, settings.seed)
     found = {method: prediction_metrics(truth, guess, weights) for method, guess in guesses.items()}
     model, *others = guesses
     return Comparison(
@@ -89,7 +97,10 @@ def compare(
             {"against": m} | {name: estimate(found[model][name] - found[m][name]) for name in METRICS} for m in others
         ],
         n_samples=len(truth),
-        n_patients=len(set(patient_ids)),
+        n_patients=len(set(rows.patient_id)),
+        predictions=error_rows(
+            task, rows.sample_id, rows.patient_id, {m: sample_errors(truth, guess) for m, guess in guesses.items()}
+        ),
     )
 
 
@@ -100,7 +111,7 @@ def reconstruction(
     test: MultiOmicsBatch,
     width: int,
     settings: EvaluateSettings,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[pl.DataFrame]]:
     """Give each modality back from all that is present, over the test rows that have it.
 
     Parameters
@@ -115,6 +126,10 @@ def reconstruction(
         Dimensions of the model's embedding, which PCA gets as well.
     settings
         Resamples and seed.
+
+    Returns
+    -------
+    Per modality the comparison with train-mean and PCA, and the rows of predictions.parquet.
     """
     modalities = list(module.axes)
     predicted = module.predict_arrays([test], modalities)
@@ -125,6 +140,7 @@ def reconstruction(
     pca = PCAReconstruction(side_by_side["train"], width)
     rebuilt = np.split(pca.predict(side_by_side["test"]), np.cumsum(list(module.axes.values()))[:-1], axis=1)
     result: dict[str, Any] = {}
+    predictions = []
     for modality, by_pca in zip(modalities, rebuilt, strict=True):
         rows = test.has(modality).numpy()
         if rows.sum() < FEWEST_TEST:
@@ -138,9 +154,14 @@ def reconstruction(
             "train_mean": TrainMean(observed_array(train, modality)).predict(truth),
             "pca": by_pca[rows],
         }
-        patients = [p for p, kept in zip(test.patient_id, rows, strict=True) if kept]
-        result[modality] = compare(truth, guesses, patients, settings).body() | {"pca_components": pca.rank}
-    return result
+        judged = test.take(np.flatnonzero(rows).tolist())
+        comparison = compare(f"reconstruct.{modality}", truth, guesses, judged, settings)
+        predictions.append(comparison.predictions)
+        result[modality] = comparison.body() | {
+            "pca_components": pca.rank,
+            "fitted_on": fitted_on(["train"], train.sample_id),
+        }
+    return result, predictions
 
 
 def imputation(
@@ -151,7 +172,7 @@ def imputation(
     features: Sequence[str],
     settings: EvaluateSettings,
     impute: Impute,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[pl.DataFrame]]:
     """Predict one modality from others, over the test rows that have them all; nothing else is shown to the model.
 
     Parameters
@@ -171,7 +192,8 @@ def imputation(
 
     Returns
     -------
-    The comparison with train-mean and ridge, and per feature the Pearson r of model and ridge.
+    The comparison with train-mean and ridge, per feature the Pearson r of model and ridge, and the rows of
+    predictions.parquet.
     """
     needed = [*impute.source, impute.target]
     fit_on, judge_on = (part.take(np.flatnonzero(_has_all(part, needed)).tolist()) for part in (train, test))
@@ -181,7 +203,7 @@ def imputation(
             f"{len(fit_on)} training and {len(judge_on)} test samples have {', '.join(needed)}; "
             f"at least {FEWEST_TRAIN} and {FEWEST_TEST} are needed"
         )
-        return about | {"not_applicable": reason}, []
+        return about | {"not_applicable": reason}, [], []
     inputs = [np.hstack([observed_array(part, m) for m in impute.source]) for part in (fit_on, judge_on)]
     targets, truth = (observed_array(part, impute.target) for part in (fit_on, judge_on))
     guesses: dict[str, NDArray[np.floating]] = {
@@ -194,8 +216,14 @@ def imputation(
         {"feature": feature, "model": round(float(ours), 6), "ridge": round(float(ridge), 6)}
         for feature, ours, ridge in zip(features, each[name], each["ridge"], strict=True)
     ]
-    comparison = compare(truth, guesses, judge_on.patient_id, settings)
-    return about | comparison.body() | {"n_train": len(fit_on), "n_features": truth.shape[1]}, per_feature
+    task = f"impute.{'+'.join(impute.source)}_to_{impute.target}"
+    comparison = compare(task, truth, guesses, judge_on, settings)
+    more = {
+        "n_train": len(fit_on),
+        "n_features": truth.shape[1],
+        "fitted_on": fitted_on(["train"], fit_on.sample_id),
+    }
+    return about | comparison.body() | more, per_feature, [comparison.predictions]
 
 
 def _has_all(batch: MultiOmicsBatch, modalities: Sequence[str]) -> NDArray[np.bool_]:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING, Any
+
+import polars as pl
 
 from models.checkpoint import load_checkpoint
 from models.datamodule import CohortDataModule
 from models.evaluate.conclusions import conclusions
 from models.evaluate.metrics import METRICS
 from models.evaluate.prediction import imputation, reconstruction
+from models.evaluate.sealing import write_evaluation
 from models.evaluate.survival import Followed, survival_probe
-from models.files import write_json
 from models.registry import get_model
 from models.settings import EvaluateSettings, Survival, TrainSettings, read_params
 from omicstore.errors import LeakageError, UnknownNameError
 from omicstore.progress import task
-from omicstore.store.openings import TEST_READS
+from omicstore.store.openings import TEST_READS, read_openings
+from omicstore.store.splitfile import row_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,8 +37,9 @@ FORMAT = "omicstore.evaluation/1"
 def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str | None = None) -> dict[str, Any]:
     """Judge the model in ``artifacts/`` on the test rows of its fold.
 
-    Writes ``reports/metrics.json`` (flat numbers), ``reports/evaluation.json`` (tables with 95% intervals) and
-    ``reports/plots/*.json``.
+    Writes ``reports/metrics.json`` (flat numbers), ``reports/evaluation.json`` (tables with 95% intervals),
+    ``reports/predictions.parquet`` (a number per test sample) and ``reports/plots/*.json``, sealed as
+    `models.evaluate.sealing` says.
 
     Parameters
     ----------
@@ -70,9 +73,11 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str
     name, module = checkpoint.sidecar["model"], checkpoint.module
     ids, z_test = module.export_embeddings(data.batches("test"))
     say(f"{len(ids)} test samples")
-    body: dict[str, Any] = _about(checkpoint, settings, n_test=len(ids))
+    body: dict[str, Any] = _about(checkpoint, settings, n_test=len(ids)) | {"test": _judged(data)}
     with task("evaluating", 3, "tables") as advance:
-        body["reconstruction"] = reconstruction(name, module, parts["train"], parts["test"], z_test.shape[1], settings)
+        body["reconstruction"], predictions = reconstruction(
+            name, module, parts["train"], parts["test"], z_test.shape[1], settings
+        )
         advance()
         features: list[dict[str, Any]] = []
         curves: list[dict[str, Any]] = []
@@ -88,19 +93,27 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str
                         run="edit evaluate.impute or train.modalities",
                     )
             targets = checkpoint.state.features(settings.impute.target)
-            body["imputation"], features = imputation(
+            body["imputation"], features, imputed = imputation(
                 name, module, parts["train"], parts["test"], targets, settings, settings.impute
             )
+            predictions += imputed
         advance()
         if isinstance(settings.survival, str):
             body["survival"] = {"not_applicable": settings.survival}
         else:
             train, val, test = (followed(store, module, data, part) for part in ("train", "val", "test"))
-            body["survival"], curves = survival_probe(train, val, test, settings.survival, settings)
+            body["survival"], curves, risks = survival_probe(train, val, test, settings.survival, settings)
+            predictions += risks
     body["conclusions"] = conclusions(get_model(name).title, name, body)
     history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
-    _write(root / "reports", body, {"training": _losses(history), "imputation": features, "survival": curves})
-    return body
+    return write_evaluation(
+        root / "reports",
+        body,
+        predictions=predictions,
+        cohorts=dict(_people(store).select("patient_id", "cohort").drop_nulls().iter_rows()),
+        metrics=flat_metrics(body),
+        plots={"training": _losses(history), "imputation": features, "survival": curves},
+    )
 
 
 def _data(root: Path, store: Store, checkpoint: Checkpoint, settings: EvaluateSettings) -> CohortDataModule:
@@ -134,10 +147,22 @@ def _data(root: Path, store: Store, checkpoint: Checkpoint, settings: EvaluateSe
 
 def _times_read(data: CohortDataModule) -> int:
     """Return how often the test part of this fold was read before."""
-    path = data.split / TEST_READS
-    reads = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     mine = (data.manifest.manifest_hash, data.fold)
-    return sum((read["manifest_hash"], read["fold"]) == mine for read in map(json.loads, reads))
+    return sum((read.get("manifest_hash"), read.get("fold")) == mine for read in read_openings(data.split / TEST_READS))
+
+
+def _judged(data: CohortDataModule) -> dict[str, Any]:
+    """Return which rows are judged, and where the log has the read of them."""
+    rows = data.part("test")
+    assert data.opening is not None  # no test row comes out before it is logged
+    return {
+        "part": "test",
+        "manifest_hash": data.manifest.manifest_hash,
+        "fold": data.fold,
+        "n_samples": len(rows),
+        "row_hash": row_hash(rows.sample_id),
+        "opening": data.opening.to_json(),
+    }
 
 
 def _about(checkpoint: Checkpoint, settings: EvaluateSettings, *, n_test: int) -> dict[str, Any]:
@@ -173,18 +198,19 @@ def _about(checkpoint: Checkpoint, settings: EvaluateSettings, *, n_test: int) -
 
 def followed(store: Store, module: MultiOmicsModule, data: CohortDataModule, part: str) -> Followed:
     """Return the rows of a part with a model's embedding, their follow-up, and what the clinic knows of them."""
-    import polars as pl
-
     rows = data.part(part)
     _, z = module.export_embeddings(data.batches(part))
-    columns = ["patient_id", "cohort", "age_years", "sex", "stage"]
-    known = store.table("patients").select(columns).unique("patient_id", keep="first", maintain_order=True)
-    patients = pl.DataFrame({"patient_id": rows.patient_id}).join(
-        known, on="patient_id", how="left", maintain_order="left"
-    )
+    whose = pl.DataFrame({"sample_id": rows.sample_id, "patient_id": rows.patient_id})
+    patients = whose.join(_people(store), on="patient_id", how="left", maintain_order="left")
     return Followed(
         z, rows.targets.time.numpy(), rows.targets.event.numpy(), patients.with_columns(pl.col("cohort").fill_null(""))
     )
+
+
+def _people(store: Store) -> pl.DataFrame:
+    """Return a row per patient: patient_id, cohort, age_years, sex, stage."""
+    columns = ["patient_id", "cohort", "age_years", "sex", "stage"]
+    return store.table("patients").select(columns).unique("patient_id", keep="first", maintain_order=True)
 
 
 def _losses(history: list[dict[str, float]]) -> list[dict[str, Any]]:
@@ -214,12 +240,3 @@ def flat_metrics(body: dict[str, Any]) -> dict[str, float]:
         }
         flat[f"{title}.c_within_cohorts"] = row["c_within_cohorts"]["value"]
     return flat
-
-
-def _write(folder: Path, body: dict[str, Any], plots: dict[str, list[dict[str, Any]]]) -> None:
-    write_json(folder / "evaluation.json", body)
-    write_json(folder / "metrics.json", flat_metrics(body))
-    if (folder / "plots").exists():
-        shutil.rmtree(folder / "plots")
-    for name, rows in plots.items():
-        write_json(folder / "plots" / f"{name}.json", rows)

@@ -11,6 +11,7 @@ from models.baselines.rowspace import RowSpace
 from models.baselines.survival import ClinicalCovariates, cox_risk
 from models.evaluate.bootstrap import estimate, patient_weights
 from models.evaluate.concordance import cohort_concordance, harrell
+from models.evaluate.sealing import fitted_on, risk_rows
 
 if TYPE_CHECKING:
     import polars as pl
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from models.settings import EvaluateSettings, Survival
 
 __all__ = ["Followed", "probe_inputs", "survival_probe"]
+
+#: Decimals of a risk.
+_DECIMALS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Followed:
     time, event
         (n,) days and 1 = event; NaN where there is no follow-up.
     patients
-        n rows: patient_id, cohort, age_years, sex, stage.
+        n rows: sample_id, patient_id, cohort, age_years, sex, stage.
     """
 
     z: NDArray[np.floating]
@@ -63,10 +67,12 @@ class Followed:
 
 def survival_probe(
     train: Followed, val: Followed, test: Followed, survival: Survival, settings: EvaluateSettings
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[pl.DataFrame]]:
     """Fit Cox models on train and val, judge them on test.
 
     The embedding's principal components are found on the training rows. Times of 0 are left out of fitting and counted.
+    Risks are rounded to nine decimals before they are judged: what is written down is what was judged, and risks that
+    differ by rounding alone are equal.
 
     Parameters
     ----------
@@ -79,7 +85,8 @@ def survival_probe(
 
     Returns
     -------
-    The comparison, and Kaplan-Meier curves of the test patients above and below the median fitted risk.
+    The comparison, Kaplan-Meier curves of the test patients above and below the median fitted risk, and the rows of
+    predictions.parquet.
     """
     train, val, test = (part.first_per_patient() for part in (train, val, test))
     both = Followed.join(train, val)
@@ -97,20 +104,28 @@ def survival_probe(
     }
     reason = _too_little(about, survival)
     if reason:
-        return about | {"not_applicable": reason}, []
+        return about | {"not_applicable": reason}, [], []
     inputs = probe_inputs(train, fit_on, judge_on, survival)
     risks = {
-        name: [cox_risk(x, fit_on.time, fit_on.event, rows, penalizer=survival.penalizer) for rows in (x, new)]
+        name: [
+            cox_risk(x, fit_on.time, fit_on.event, rows, penalizer=survival.penalizer).round(_DECIMALS)
+            for rows in (x, new)
+        ]
         for name, (x, new) in inputs.items()
     }
-    scores = _scores(judge_on, {name: risk[1] for name, risk in risks.items()}, settings)
+    judged = {name: risk[1] for name, risk in risks.items()}
+    scores = _scores(judge_on, judged, settings)
     chosen = risks["embedding"]
     curves = _kaplan_meier(judge_on, chosen[1] > np.median(chosen[0]))
     clinical = list(ClinicalCovariates.fit(fit_on.patients).columns)
-    return about | scores | {
+    more = {
         "components": min(survival.components, train.z.shape[1]),
         "clinical_covariates": clinical,
-    }, curves
+        "fitted_on": fitted_on(["train", "val"], fit_on.patients["sample_id"].to_list()),
+        "components_fitted_on": fitted_on(["train"], train.patients["sample_id"].to_list()),
+    }
+    rows = risk_rows(f"survival.{survival.endpoint}", judge_on.patients, judge_on.time, judge_on.event, judged)
+    return about | scores | more, curves, [rows]
 
 
 def _too_little(about: dict[str, Any], survival: Survival) -> str:

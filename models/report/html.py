@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from models.checkpoint import read_sidecar
 from models.evaluate.conclusions import decimals
 from models.evaluate.metrics import METRICS
+from models.evaluate.sealing import read_evaluation
 from models.registry import get_model
 from models.report.figures import imputation_figure, survival_figure, training_figure
 from models.settings import read_params
@@ -38,12 +39,14 @@ def write_report(root: Path) -> Path:
     ------
     OmicstoreError
         If there is no evaluation, or it is one of another model than the one in ``artifacts/``.
+    LeakageError
+        If it was changed after it was written.
     """
     from jinja2 import Environment, StrictUndefined
 
     params = read_params(root)
     reports = root / "reports"
-    evaluation = _read(reports / "evaluation.json", "omicstore evaluate")
+    evaluation = read_evaluation(reports)
     trained = evaluation["trained"]
     artifact = root / "artifacts" / trained["model"]
     sidecar = read_sidecar(artifact)
