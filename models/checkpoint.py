@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 from dataclasses import asdict, dataclass
@@ -96,10 +97,25 @@ def save_checkpoint(
         "config": asdict(config),
         "axes": axes,
         "states": [described],
-        "weights": {"path": path.name, "sha256": sha256_of(path)},
+        "weights": {"path": path.name, "sha256": sha256_of(path), "tensors": _tensor_hashes(path)},
         "environment": environment(),
     }
     write_json(folder / "sidecar.json", body | {_SEAL: body_hash(body)})
+
+
+def _tensor_hashes(path: Path) -> dict[str, str]:
+    """Return the sha256 of each tensor's bytes: of weights that were changed, they say which.
+
+    A safetensors file is the length of its header in 8 bytes, the header in JSON, and the tensors.
+    """
+    content = path.read_bytes()
+    start = 8 + int.from_bytes(content[:8], "little")
+    tensors = {name: entry for name, entry in json.loads(content[8:start]).items() if name != "__metadata__"}
+    found = {}
+    for name, entry in tensors.items():
+        begin, end = entry["data_offsets"]
+        found[name] = hashlib.sha256(content[start + begin : start + end]).hexdigest()
+    return found
 
 
 def _trained_on(sidecar: dict[str, Any], state: TransformState) -> dict[str, Any]:

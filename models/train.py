@@ -17,6 +17,7 @@ from models.files import write_json
 from models.registry import get_model
 from models.settings import TrainSettings, read_params
 from omicstore.errors import OmicstoreError, SplitError
+from omicstore.files import sha256_of
 from omicstore.progress import task
 
 if TYPE_CHECKING:
@@ -220,8 +221,9 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
         "n_val": n_val,
         "selection": {"part": "val", "metric": "loss", "value": round(best.loss, 6), "epoch": best.epoch},
     }
-    save_checkpoint(folder, weights=best.weights, state=state, config=config, sidecar=sidecar)
     write_json(folder / "history.json", best.history)
+    sidecar["history"] = {"path": "history.json", "sha256": sha256_of(folder / "history.json")}
+    save_checkpoint(folder, weights=best.weights, state=state, config=config, sidecar=sidecar)
     return sidecar
 
 

@@ -56,13 +56,16 @@ class Fitted:
         (G,) whether the transform keeps the feature: it was observed, and varies.
     learned
         Per step what it learned, (G,) each by name.
+    sample_ids
+        The n samples with any number, sorted.
     values
-        (n, G) the numbers as the store has them, of the n samples with any.
+        (n, G) the numbers as the store has them.
     """
 
     features: list[str]
     kept: NDArray[np.bool_]
     learned: list[Learned]
+    sample_ids: list[str]
     values: Floats
 
     @property
@@ -179,8 +182,11 @@ def fit_again(bundle: Bundle, modality: str, steps: Sequence[str], rows: Collect
     """
     if any(name not in _STEPS for name in steps):
         return None
-    features, values = _numbers(bundle, modality, rows)
-    values = values[~np.isnan(values).all(axis=1)]
+    features, sample_ids, values = _numbers(bundle, modality, rows)
+    order = sorted(
+        np.flatnonzero(~np.isnan(values).all(axis=1)).tolist(), key=lambda i: (sample_ids[i], values[i].tobytes())
+    )
+    sample_ids, values = [sample_ids[i] for i in order], values[order]
     if not values.size:
         return None
     kept = np.zeros(len(features), dtype=bool)
@@ -193,11 +199,11 @@ def fit_again(bundle: Bundle, modality: str, steps: Sequence[str], rows: Collect
             for key, array in numbers.items():
                 into.setdefault(key, []).append(array)
     joined = [{key: np.concatenate(parts) for key, parts in into.items()} for into in learned]
-    return Fitted(features, kept, joined, values)
+    return Fitted(features, kept, joined, sample_ids, values)
 
 
 def output_hash(fitted: Fitted, state: State, modality: str) -> str:
-    """Return the hash of the rows once they went through what a state holds: its features, in its order.
+    """Return the hash of the rows, by sample id, once they went through what a state holds: its features, in its order.
 
     The last digit of a logarithm in float32 may differ between processors, and the hash with it.
     """
@@ -223,14 +229,16 @@ def differs(found: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.bool_]:
     return np.asarray(~same)
 
 
-def _numbers(bundle: Bundle, modality: str, rows: Collection[str]) -> tuple[list[str], Floats]:
-    """Return the features that any of the model's cohorts has, sorted, and the samples' numbers of them."""
+def _numbers(bundle: Bundle, modality: str, rows: Collection[str]) -> tuple[list[str], list[str], Floats]:
+    """Return the features that any of the model's cohorts has, sorted, the samples, and their numbers."""
     wanted, cohorts = set(rows), (bundle.sidecar or {}).get("cohorts", [])
-    parts = []
+    parts: list[tuple[list[str], Floats]] = []
+    sample_ids: list[str] = []
     for cohort, name in bundle.matrices:
         if name == modality and cohort in cohorts and (matrix := bundle.matrix(cohort, modality)) is not None:
             mine = np.array([sample in wanted for sample in matrix.sample_ids], dtype=bool)
             parts.append((matrix.features, matrix.values[mine]))
+            sample_ids += [sample for sample in matrix.sample_ids if sample in wanted]
     features = sorted({name for axis, _ in parts for name in axis})
     place = {name: i for i, name in enumerate(features)}
     values = np.full((sum(len(own) for _, own in parts), len(features)), np.nan, np.float32)
@@ -238,7 +246,7 @@ def _numbers(bundle: Bundle, modality: str, rows: Collection[str]) -> tuple[list
     for axis, own in parts:
         values[start : start + len(own), [place[name] for name in axis]] = own
         start += len(own)
-    return features, values
+    return features, sample_ids, values
 
 
 def _fit_block(raw: Floats, steps: Sequence[str]) -> tuple[NDArray[np.bool_], list[Learned]]:

@@ -1,16 +1,150 @@
-"""Not written yet."""
+"""The trained model: that sidecar, weights and state are of one training, on this split and release, chosen on val."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
 
-from omicstore.audit.finding import Finding, not_applicable
+from omicstore.audit.encoding import axis_hash, body_hash, file_hash
+from omicstore.audit.finding import Finding, failed, not_applicable, result
+from omicstore.audit.reading import BROKEN, at, because
+from omicstore.audit.refit import fitting_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from omicstore.audit.bundle import Bundle
+
+_WHAT = "weights, state and sidecar are of one training on this split, chosen on val"
+_HOW = "the hashes of the sidecar were made again from its files, and what each file says of its origin was compared"
+
+#: The key in the header of the weights for what they rest on.
+_TRAINED_ON = "trained_on"
 
 
 def checkpoint(bundle: Bundle) -> Finding:
-    """Not written yet."""
-    del bundle
-    return not_applicable("checkpoint", "not written yet", "NOT WRITTEN YET")
+    """Check that the files of a trained model belong together, and to the split and release that they name."""
+    folder, sidecar = bundle.checkpoint, bundle.sidecar
+    if folder is None:
+        return not_applicable("checkpoint", _WHAT, "a split holds no weights; audit a trained model")
+    if sidecar is None:
+        return failed("checkpoint", _WHAT, [f"{folder / 'sidecar.json'} cannot be read"], _HOW)
+    said = []
+    if body_hash(sidecar, "sidecar_hash") != sidecar.get("sidecar_hash"):
+        said.append("sidecar.json does not have its sidecar_hash: it was changed after it was written")
+    said += _weights(folder, sidecar)
+    said += _states(bundle, folder, sidecar)
+    said += _history(bundle, folder, sidecar)
+    said += _origin(bundle, sidecar)
+    return result("checkpoint", _WHAT, said, _HOW, model=at(sidecar, "model"), sidecar_hash=at(sidecar, "sidecar_hash"))
+
+
+def _weights(folder: Path, sidecar: dict[str, Any]) -> list[str]:
+    """Return what is wrong with the weights: which tensors were changed, or what their header says of other rows."""
+    path = folder / str(at(sidecar, "weights", "path"))
+    if not path.is_file():
+        return [f"{path} is absent"]
+    said = []
+    try:
+        found, header = _tensors(path)
+    except BROKEN as error:
+        return [f"{path.name} is no safetensors file ({because(error)})"]
+    stated = at(sidecar, "weights", "tensors")
+    if isinstance(stated, dict):
+        changed = sorted(name for name in {*found, *stated} if found.get(name) != stated.get(name))
+        said += [f"{path.name}: the tensor {name} is not the one that was trained" for name in changed]
+    if file_hash(path) != at(sidecar, "weights", "sha256") and not said:
+        said.append(f"{path.name} does not have the sha256 that the sidecar states")
+    expected = {
+        "release": sidecar.get("release"),
+        "manifest_hash": at(sidecar, "split", "manifest_hash"),
+        "fold": at(sidecar, "split", "fold"),
+        "fitted_on_row_hash": at((at(sidecar, "states") or [{}])[0], "fitted_on_row_hash"),
+    }
+    for key, value in expected.items():
+        if key not in header:
+            said.append(f"{path.name} does not say on which {key} it was trained")
+        elif header[key] != value:
+            said.append(
+                f"{path.name} says that it was trained on {key} {str(header[key])[:12]}, the sidecar {str(value)[:12]}"
+            )
+    return said
+
+
+def _tensors(path: Path) -> tuple[dict[str, str], dict[str, Any]]:
+    """Return the sha256 of each tensor's bytes, and what the header says of the rows behind them.
+
+    A safetensors file is the length of its header in 8 bytes, the header in JSON, and the tensors one after another.
+    """
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if length > path.stat().st_size:
+            raise ValueError("its header is longer than the file")
+        header, start = json.loads(stream.read(length)), 8 + length
+        origin = json.loads(at(header, "__metadata__", _TRAINED_ON) or "{}")
+        found = {}
+        for name, entry in header.items():
+            if name != "__metadata__":
+                begin, end = entry["data_offsets"]
+                stream.seek(start + begin)
+                found[name] = hashlib.sha256(stream.read(end - begin)).hexdigest()
+    return found, origin if isinstance(origin, dict) else {}
+
+
+def _states(bundle: Bundle, folder: Path, sidecar: dict[str, Any]) -> list[str]:
+    """Return what is wrong between the sidecar and its states."""
+    said = []
+    for entry in at(sidecar, "states") or []:
+        path = folder / str(at(entry, "path"))
+        if not path.is_file():
+            said.append(f"{path} is absent")
+        elif file_hash(path) != at(entry, "sha256"):
+            said.append(f"{at(entry, 'path')} does not have the sha256 that the sidecar states")
+    for own in bundle.states:
+        for modality, axis in (at(sidecar, "axes") or {}).items():
+            features = at(own.body, "modalities", modality, "features")
+            if features is None or axis_hash(features) != at(axis, "hash"):
+                said.append(f"the {modality} features of the sidecar are not those of {own.path.name}")
+    return said
+
+
+def _history(bundle: Bundle, folder: Path, sidecar: dict[str, Any]) -> list[str]:
+    """Return where the losses that training wrote are not those that the sidecar says the model was chosen by."""
+    chosen, path = at(sidecar, "selection") or {}, folder / "history.json"
+    said = []
+    if chosen.get("part") != "val":
+        said.append(f"the model was chosen on the {chosen.get('part')} part, expected val")
+    stated = at(sidecar, "history", "sha256")
+    if stated is not None and (not path.is_file() or file_hash(path) != stated):
+        said.append("history.json is absent, or does not have the sha256 that the sidecar states")
+    losses = {row.get("epoch"): row.get("val") for row in bundle.history if isinstance(row, dict)}
+    if path.is_file() and not losses:
+        said.append("history.json holds no losses")
+    elif losses and chosen.get("metric") == "loss" and losses.get(chosen.get("epoch")) != chosen.get("value"):
+        said.append(
+            f"epoch {chosen.get('epoch')} has the val loss {losses.get(chosen.get('epoch'))} in history.json, and "
+            f"{chosen.get('value')} in the sidecar"
+        )
+    return said
+
+
+def _origin(bundle: Bundle, sidecar: dict[str, Any]) -> list[str]:
+    """Return where the sidecar names another split, release or rows than those that are here."""
+    said = []
+    if bundle.split is None:
+        return [f"the split {at(sidecar, 'split', 'name')} that the model names is not here"]
+    made = at(bundle.manifest, "manifest_hash")
+    if at(sidecar, "split", "manifest_hash") != made:
+        named = str(at(sidecar, "split", "manifest_hash"))[:12]
+        said.append(f"the model was trained on the split {named}, and {bundle.split.name} is {str(made)[:12]}")
+    release = at(bundle.manifest, "release", "id")
+    if sidecar.get("release") != release:
+        said.append(f"the model names the release {str(sidecar.get('release'))[:12]}, its split {str(release)[:12]}")
+    fold = at(sidecar, "split", "fold")
+    if bundle.body is not None and isinstance(fold, int):
+        for part in ("train", "val"):
+            stated, found = sidecar.get(f"n_{part}"), len(fitting_rows(bundle, fold, part))
+            if stated is not None and stated != found:
+                said.append(f"the sidecar counts {stated} {part} samples, and the split has {found}")
+    return said
