@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from omicstore.errors import SplitError
@@ -16,12 +17,23 @@ if TYPE_CHECKING:
 
 __all__ = ["joined_rows", "per_fold", "refuse_unusable"]
 
+#: What helps where a part holds too little, other than fewer folds.
+_MENDS = {
+    "leave_site_out": "raise split.min_test, or change split.strategy",
+    "cross_cohort": "leave that cohort out of split.cohorts, or change split.strategy",
+    "external": "name other cohorts in split.test_cohorts, or change split.strategy",
+    "temporal": "set an earlier split.test_from, or change split.strategy",
+    "imported": "import with another --endpoint or --label",
+}
+
 
 def joined_rows(assignments: pl.DataFrame, samples: pl.DataFrame, strata: pl.DataFrame) -> pl.DataFrame:
-    """Return the assignments with each sample's modalities and its patient's event and label."""
+    """Return the assignments with each sample's modalities and its patient's event, follow-up and label."""
     return assignments.join(
         samples.select("cohort", "sample_id", "modalities"), on=["cohort", "sample_id"], how="left"
-    ).join(strata.select("cohort", "patient_id", "event", "label"), on=["cohort", "patient_id"], how="left")
+    ).join(
+        strata.select("cohort", "patient_id", "event", "time_days", "label"), on=["cohort", "patient_id"], how="left"
+    )
 
 
 def refuse_unusable(rows: pl.DataFrame, spec: SplitSpec, k: int) -> None:
@@ -37,10 +49,11 @@ def refuse_unusable(rows: pl.DataFrame, spec: SplitSpec, k: int) -> None:
             own = rows.filter((pl.col("fold") == fold) & (pl.col("part") == part))
             if lacks := _lacks(own, spec):
                 found, expected, key = lacks
+                mend = _MENDS.get(spec.strategy, "lower split.k, change split.seed or split.strategy")
                 raise SplitError(
                     f"fold {fold} of split {spec.name} has {found} in its {part} part",
                     expected=f"{expected} in every part",
-                    run=f"lower split.k, change split.seed or split.strategy, or remove split.{key} from params.yaml",
+                    run=f"{mend}, or remove split.{key} from params.yaml",
                 )
 
 
@@ -62,7 +75,10 @@ def _lacks(rows: pl.DataFrame, spec: SplitSpec) -> tuple[str, str, str] | None:
 def per_fold(rows: pl.DataFrame, catalogue: Catalogue, k: int) -> list[dict[str, Any]]:
     """Return the manifest's ``per_fold`` section.
 
-    Patients are counted once per part, whatever the number of their samples.
+    Patients are counted once per part, whatever the number of their samples. The median follow-up is that of the
+    reverse Kaplan-Meier curve, in which to be censored is the event (Schemper and Smith 1996); null where that curve
+    does not come down to one half. The largest standardised mean difference is over age, sex, event, labels and
+    modalities, per patient.
     """
     found = []
     for fold in range(k):
@@ -87,6 +103,7 @@ def _part(rows: pl.DataFrame) -> dict[str, Any]:
         "n_groups": rows["group_id"].n_unique(),
         "n_with_outcome": events.len(),
         "n_events": int(events.sum()),
+        "median_follow_up_days": _median_follow_up(people),
         "labels": _counts(people["label"]),
         "sites": sorted(rows["site"].drop_nulls().unique().to_list()),
         "cohorts": _counts(rows["cohort"]),
@@ -99,17 +116,36 @@ def _counts(values: pl.Series) -> dict[str, int]:
     return {str(name): int(n) for name, n in sorted(counted)}
 
 
+def _median_follow_up(people: pl.DataFrame) -> float | None:
+    """Return the first time at which half of the patients, or fewer, are still followed."""
+    known = people.drop_nulls(["event", "time_days"])
+    times, censored = known["time_days"].to_numpy(), ~known["event"].to_numpy().astype(bool)
+    still = 1.0
+    for time in np.unique(times[censored]):
+        # Who has the event at this very time had it before those were censored, as in Kaplan and Meier 1958.
+        at_risk = int((times > time).sum() + (times[censored] == time).sum())
+        still *= 1.0 - int((times[censored] == time).sum()) / at_risk
+        if still <= 0.5:
+            return float(time)
+    return None
+
+
 def _largest_smd(parts: dict[str, pl.DataFrame], catalogue: Catalogue) -> dict[str, Any] | None:
     """Return the covariate that differs most between train and a held-out part, as (mean - mean) / pooled sd."""
     patients = catalogue.patients.select("cohort", "patient_id", "age_years", male=(pl.col("sex") == "male")).unique(
         ["cohort", "patient_id"], keep="first"
     )
     names = sorted({m for rows in parts.values() for m in rows["modalities"].explode().drop_nulls().unique()})
+    labels = sorted({label for rows in parts.values() for label in rows["label"].drop_nulls().unique()})
     tables = {
-        part: rows.join(patients, on=["cohort", "patient_id"], how="left").select(
+        part: rows.group_by("cohort", "patient_id", maintain_order=True)
+        .agg(pl.col("event", "label").first(), pl.col("modalities").explode().unique())
+        .join(patients, on=["cohort", "patient_id"], how="left")
+        .select(
             age_years="age_years",
             male="male",
             event="event",
+            **{f"is {label}": pl.col("label") == label for label in labels},
             **{f"has {m}": pl.col("modalities").list.contains(m) for m in names},
         )
         for part, rows in parts.items()

@@ -27,7 +27,7 @@ def patient_strata(catalogue: Catalogue, seen: Universe, spec: SplitSpec) -> pl.
     -------
     polars.DataFrame
         cohort, patient_id, stratum, event (whether the patient counts as an event; null without endpoint or outcome),
-        label (null without task or label); sorted.
+        time_days (days of follow-up; null likewise), label (null without task or label); sorted.
 
     Raises
     ------
@@ -37,13 +37,14 @@ def patient_strata(catalogue: Catalogue, seen: Universe, spec: SplitSpec) -> pl.
         If nobody in the split has it.
     """
     patients = seen.samples.select("cohort", "patient_id").unique().sort("cohort", "patient_id")
-    blank = {"event": pl.lit(None, dtype=pl.Boolean), "label": pl.lit(None, dtype=pl.String)}
+    timeless = {"event": pl.lit(None, dtype=pl.Boolean), "time_days": pl.lit(None, dtype=pl.Float64)}
+    unlabelled = {"label": pl.lit(None, dtype=pl.String)}
     if spec.endpoint is not None:
         found = _outcome(catalogue, patients, spec.endpoint, spec.time_bins)
-        return found.with_columns(label=blank["label"])
+        return found.with_columns(**unlabelled)
     if spec.label is not None:
-        return _label(catalogue, seen, patients, spec.label).with_columns(event=blank["event"])
-    return patients.with_columns(stratum=pl.lit("all"), **blank)
+        return _label(catalogue, seen, patients, spec.label).with_columns(**timeless)
+    return patients.with_columns(stratum=pl.lit("all"), **timeless, **unlabelled)
 
 
 def _outcome(catalogue: Catalogue, patients: pl.DataFrame, endpoint: str, bins: int) -> pl.DataFrame:
@@ -71,6 +72,7 @@ def _outcome(catalogue: Catalogue, patients: pl.DataFrame, endpoint: str, bins: 
             )
         ),
         event=(pl.col("event") == 1) & (pl.col("time_days") > 0),
+        time_days=pl.col("time_days").cast(pl.Float64),
     ).sort("cohort", "patient_id")
 
 
