@@ -51,10 +51,20 @@ class Checkpoint:
     sidecar: dict[str, Any]
 
 
-def environment() -> dict[str, str]:
-    """Return the versions that decide the numbers."""
-    packages = ("lightning", "numpy", "torch")
-    return {"machine": platform.machine(), "python": platform.python_version()} | {p: version(p) for p in packages}
+def environment(*packages: str) -> dict[str, str]:
+    """Return what decides the numbers besides data and settings: machine, accelerator and versions.
+
+    Parameters
+    ----------
+    packages
+        Besides those that training uses.
+    """
+    import torch
+
+    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    machine = {"accelerator": found.type if found else "cpu", "machine": platform.machine()}
+    names = ("lightning", "numpy", "omicstore", "torch", *packages)
+    return machine | {"python": platform.python_version()} | {name: version(name) for name in names}
 
 
 def save_checkpoint(
@@ -73,7 +83,8 @@ def save_checkpoint(
     config
         The model's settings, a dataclass.
     sidecar
-        What else to record; must hold ``model`` and ``modalities``.
+        What else to record. It must hold ``model``, ``modalities`` and ``release``; to be loaded again also ``preset``,
+        ``split``, ``selection`` and ``history``: path and sha256 of the losses per epoch, a file in `folder`.
     """
     from safetensors.torch import save_file
 
@@ -86,7 +97,10 @@ def save_checkpoint(
         "path": state_path.relative_to(folder).as_posix(),
         "sha256": sha256_of(state_path),
         "transform": state.transform,
+        "manifest_hash": state.manifest_hash,
+        "fold": state.fold,
         "part": state.part,
+        "code_hash": state.code,
         "fitted_on_row_hash": state.fitted_on_row_hash,
     }
     axes = {
@@ -167,7 +181,8 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     OmicstoreError
         If there is none, or its weights are not those of its sidecar.
     LeakageError
-        If sidecar, state or weights speak of different rows, or were changed.
+        If sidecar, state or weights speak of different rows, or were changed; or if another epoch was kept than the
+        val losses choose.
     """
     from safetensors.torch import load_file
 
@@ -180,6 +195,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         raise LeakageError(
             f"{folder / entry['path']} is not the state that the sidecar describes", run="omicstore train"
         )
+    _refuse_other_choice(folder, sidecar)
     state = load_state(folder / entry["path"])
     _refuse_foreign(folder, sidecar, state)
     spec = get_model(sidecar["model"])
@@ -188,6 +204,27 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     module.load_state_dict(load_file(weights))
     module.eval()
     return Checkpoint(module, state, sidecar)
+
+
+def _refuse_other_choice(folder: Path, sidecar: dict[str, Any]) -> None:
+    """Raise unless the epoch chosen is the first with the lowest val loss, by the losses that the sidecar seals."""
+    entry = sidecar.get("history", {})
+    path = folder / entry.get("path", "history.json")
+    if not path.is_file() or sha256_of(path) != entry.get("sha256"):
+        raise LeakageError(
+            f"{path} is not the record of losses that the sidecar seals",
+            expected="it as written",
+            run="omicstore train",
+        )
+    losses = {row["epoch"]: row["val"] for row in json.loads(path.read_bytes()) if row["val"] is not None}
+    chosen = sidecar["selection"]
+    lowest = min(losses, key=lambda epoch: (losses[epoch], epoch))
+    if (chosen["epoch"], chosen["value"]) != (lowest, losses[lowest]):
+        raise LeakageError(
+            f"the model in {folder} is said to be of epoch {chosen['epoch']} with val loss {chosen['value']}",
+            expected=f"epoch {lowest}, which has the lowest one of {path.name}, {losses[lowest]}",
+            run="omicstore train",
+        )
 
 
 def _refuse_foreign(folder: Path, sidecar: dict[str, Any], state: TransformState) -> None:

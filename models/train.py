@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
 import warnings
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from models.settings import TrainSettings, read_params
 from omicstore.errors import OmicstoreError, SplitError
 from omicstore.files import sha256_of
 from omicstore.progress import task
+from omicstore.store.splitfile import row_hash
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +37,8 @@ __all__ = ["KeepBest", "fit", "quiet_lightning", "train"]
 class KeepBest(lightning.Callback):
     """Keeps the weights of the epoch with the lowest val loss, and stops when it no longer falls.
 
-    They are kept in memory: nothing is written, so nothing is left behind.
+    They are kept in memory: nothing is written, so nothing is left behind. Losses are rounded to six decimals before
+    they are compared, so that the epoch kept is the first lowest one of `history`, as whoever reads that finds.
 
     Parameters
     ----------
@@ -49,26 +52,30 @@ class KeepBest(lightning.Callback):
     weights, epoch, loss
         Of the best epoch so far.
     history
-        Per epoch its train and val loss.
+        Per epoch its train and val loss; None where it is no finite number.
     """
 
     def __init__(self, patience: int, advance: Callable[[], None]) -> None:
         self.patience, self.advance = patience, advance
         self.weights: dict[str, Tensor] = {}
         self.epoch, self.loss = -1, float("inf")
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, float | None]] = []
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         """Look at the epoch's val loss."""
-        train, val = (float(trainer.callback_metrics[f"{part}/loss"]) for part in ("train", "val"))
+        train, val = (_rounded(float(trainer.callback_metrics[f"{part}/loss"])) for part in ("train", "val"))
         epoch = trainer.current_epoch
-        self.history.append({"epoch": epoch, "train": round(train, 6), "val": round(val, 6)})
+        self.history.append({"epoch": epoch, "train": train, "val": val})
         self.advance()
-        if val < self.loss:
+        if val is not None and val < self.loss:
             self.epoch, self.loss = epoch, val
             self.weights = {name: w.detach().cpu().clone() for name, w in pl_module.state_dict().items()}
         elif epoch - self.epoch >= self.patience:
             trainer.should_stop = True
+
+
+def _rounded(loss: float) -> float | None:
+    return round(loss, 6) if math.isfinite(loss) else None
 
 
 @contextmanager
@@ -219,7 +226,8 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
         "seed": settings.seed,
         "n_train": n_train,
         "n_val": n_val,
-        "selection": {"part": "val", "metric": "loss", "value": round(best.loss, 6), "epoch": best.epoch},
+        "row_hash": {part: row_hash(data.part(part).sample_id) for part in ("train", "val")},
+        "selection": {"part": "val", "metric": "loss", "value": best.loss, "epoch": best.epoch},
     }
     write_json(folder / "history.json", best.history)
     sidecar["history"] = {"path": "history.json", "sha256": sha256_of(folder / "history.json")}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from models.checkpoint import load_checkpoint
+from models.checkpoint import environment, load_checkpoint
 from models.datamodule import CohortDataModule
 from models.evaluate.conclusions import conclusions
 from models.evaluate.metrics import METRICS
@@ -193,6 +193,7 @@ def _about(checkpoint: Checkpoint, settings: EvaluateSettings, *, n_test: int) -
             "interval": "95% percentile",
             "seed": settings.seed,
         },
+        "environment": environment("lifelines", "polars", "scikit-learn"),
     }
 
 
@@ -213,7 +214,7 @@ def _people(store: Store) -> pl.DataFrame:
     return store.table("patients").select(columns).unique("patient_id", keep="first", maintain_order=True)
 
 
-def _losses(history: list[dict[str, float]]) -> list[dict[str, Any]]:
+def _losses(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the losses per epoch, counted from 1, a column for each part."""
     return [{"epoch": int(row["epoch"]) + 1, "train": row["train"], "val": row["val"]} for row in history]
 

@@ -7,6 +7,7 @@ holds
 | --- | --- |
 | format, part, n_test | ``omicstore.evaluation/1``, ``test``, the number of test samples |
 | trained | of the model's sidecar: model, release, split (name, manifest_hash, fold), selection, sidecar_hash, ... |
+| environment | machine, accelerator and versions that decide the numbers |
 | bootstrap | resamples, unit (``patient``), interval, seed |
 | test | part, manifest_hash, fold, n_samples; row_hash of the ids of the samples judged; opening (line, hash) |
 | predictions | path (``predictions.parquet``, beside it), n_rows, and hash (`omicstore.store.splitfile.frame_hash`) |
