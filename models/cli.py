@@ -1,4 +1,4 @@
-"""The commands ``omicstore train``, ``evaluate`` and ``report``."""
+"""The commands ``omicstore train``, ``evaluate``, ``price`` and ``report``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models.registry import MODELS, get_model
 from omicstore.cli.common import DryRun, Output, StoreOption, command, find_store, find_study
 from omicstore.errors import MissingExtraError
 
-__all__ = ["evaluate", "report", "train"]
+__all__ = ["evaluate", "price", "report", "train"]
 
 
 _Model = Annotated[
@@ -88,6 +88,49 @@ def evaluate(out: Output, *, model: _Model = None, store: StoreOption = None, dr
             out.text(sentence)
 
     out.result(body, show)
+
+
+@command()
+def price(out: Output, *, model: _Model = None, store: StoreOption = None, dry_run: DryRun = False) -> None:
+    """Show what leaks are worth: the model under random, patient, site and cohort splits, side by side.
+
+    Trains and judges the model anew in every fold of every strategy of the section price of params.yaml. Writes
+    reports/price.json and reports/price.svg; the splits are splits/price-STRATEGY, and say of the rows dealt out at
+    random that they serve nothing else.
+    """
+    _need("torch", "lightning", "sklearn", "lifelines", "matplotlib")
+    root = find_study()
+    if dry_run:
+        out.result(
+            {"would_write": str(root / "reports" / "price.json")}, lambda: out.text("would write reports/price.json")
+        )
+        return
+    import omicstore
+    from models.price.run import price as run
+
+    with omicstore.open(find_store(store)) as opened:
+        body = run(root, opened, say=out.note, model=model)
+    out.result(body, lambda: _show_price(out, body))
+
+
+def _show_price(out: Output, body: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    if body["simulated"]:
+        out.text("Simulated data.")
+    for name, found in body["tasks"].items():
+        methods = list(dict.fromkeys(row["method"] for row in found["rows"]))
+        table = Table(title=f"{name}: {found['metric']} [95% interval]", title_justify="left", box=None)
+        for column in ("split", *methods):
+            table.add_column(column, no_wrap=True)
+        for strategy in dict.fromkeys(row["strategy"] for row in found["rows"]):
+            own = {row["method"]: row for row in found["rows"] if row["strategy"] == strategy}
+            cells = [f"{own[m]['value']:.3f} [{own[m]['low']:.3f}, {own[m]['high']:.3f}]" for m in methods]
+            table.add_row(strategy, *cells)
+        out.print(table)
+        for strategy, reason in found["not_applicable"].items():
+            out.text(f"  {strategy}: {reason}")
+    out.note("written: reports/price.json, reports/price.svg")
 
 
 @command()

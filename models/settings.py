@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from _typeshed import DataclassInstance
 
-__all__ = ["EvaluateSettings", "Impute", "Survival", "TrainSettings", "read_params"]
+__all__ = ["EvaluateSettings", "Impute", "Survival", "TrainSettings", "read_params", "section_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class TrainSettings:
         StudyError
             If a section is missing, lacks what it must have, or has what it may not.
         """
-        section = _section(params, "train", cls)
+        section = section_of(params, "train", cls)
         if model is not None:
             section["model"] = model
         split = dict(params.get("split") or {})
@@ -148,7 +148,7 @@ class EvaluateSettings:
         StudyError
             If the section has what it may not.
         """
-        section = _section(params, "evaluate", cls)
+        section = section_of(params, "evaluate", cls)
         impute = _reason(section.pop("impute", None), "no imputation was asked for in params.yaml")
         survival = _reason(section.pop("survival", None), "no survival endpoint was asked for in params.yaml")
         if not isinstance(impute, str):
@@ -159,7 +159,7 @@ class EvaluateSettings:
             source = impute["from"]
             impute = Impute((source,) if isinstance(source, str) else tuple(source), impute["to"])
         if not isinstance(survival, str):
-            survival = Survival(**_section({"evaluate.survival": survival}, "evaluate.survival", Survival))
+            survival = Survival(**section_of({"evaluate.survival": survival}, "evaluate.survival", Survival))
         return cls(impute=impute, survival=survival, **section)
 
 
@@ -172,7 +172,14 @@ def _reason(value: Any, absent: str) -> Any:
     return str(value)
 
 
-def _section(params: Mapping[str, Any], name: str, kind: type[DataclassInstance]) -> dict[str, Any]:
+def section_of(params: Mapping[str, Any], name: str, kind: type[DataclassInstance]) -> dict[str, Any]:
+    """Return a section of params.yaml, if it has nothing but the fields of a dataclass.
+
+    Raises
+    ------
+    StudyError
+        If there is no such section, or it has other keys.
+    """
     section = params.get(name)
     if not isinstance(section, dict):
         raise StudyError(

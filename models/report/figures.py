@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["imputation_figure", "survival_figure", "training_figure"]
+__all__ = ["MUTED", "OTHER", "OURS", "imputation_figure", "style", "survival_figure", "training_figure"]
 
 OURS, OTHER, MUTED = "#1f5fa8", "#c8641b", "#6b7280"
 
@@ -19,7 +19,8 @@ OURS, OTHER, MUTED = "#1f5fa8", "#c8641b", "#6b7280"
 MANY_POINTS = 2000
 
 
-def _style() -> dict[str, Any]:
+def style() -> dict[str, Any]:
+    """Return what every figure has in common, as matplotlib takes it."""
     return {
         "svg.hashsalt": "omicstore",
         "svg.fonttype": "none",
@@ -42,7 +43,7 @@ def _draw(width: float, height: float, label: str, paint: Any) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_style()):  # type: ignore[arg-type]
+    with mpl.rc_context(style()):  # type: ignore[arg-type]
         figure: Figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
         axes: Axes = figure.add_subplot()

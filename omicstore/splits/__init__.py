@@ -21,12 +21,13 @@ from omicstore.splits.checks import CheckResult, in_order
 from omicstore.splits.defaults import default_spec
 from omicstore.splits.imported import import_folds
 from omicstore.splits.make import split_catalogue
+from omicstore.splits.levels import check_levels
 from omicstore.splits.manifest import Manifest, load, read
 from omicstore.splits.nested import check_inner, check_outer, inner_splits, write_inner
 from omicstore.splits.published import ORIGINS, Published, is_published, read_published
 from omicstore.splits.published_check import check_published
 from omicstore.splits.spec import SplitSpec
-from omicstore.splits.strategies import RANDOM
+from omicstore.splits.strategies import RANDOM, STRATEGIES
 from omicstore.splits.verify import verify
 from omicstore.store.splitfile import row_hash
 
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ORIGINS",
+    "RANDOM",
+    "STRATEGIES",
     "Catalogue",
     "CheckResult",
     "Manifest",
@@ -117,12 +120,18 @@ def check(manifest: Manifest | Path, store: StoreLike | None = None, *, root: Pa
         folder that holds a params.yaml.
     """
     if not isinstance(manifest, Path):
-        return verify(manifest, _catalogue_of(store, manifest, root))
+        catalogue = _catalogue_of(store, manifest, root)
+        return [*verify(manifest, catalogue), *check_levels(manifest, catalogue)]
     found, folder = read(manifest), manifest.parent if manifest.name == "manifest.json" else manifest
     if root is None:
         root = next((above for above in folder.absolute().parents if (above / "params.yaml").is_file()), None)
     catalogue = _catalogue_of(store, found, root)
-    return [*verify(found, catalogue), *check_outer(found, folder), *check_inner(found, folder, catalogue)]
+    return [
+        *verify(found, catalogue),
+        *check_levels(found, catalogue),
+        *check_outer(found, folder),
+        *check_inner(found, folder, catalogue),
+    ]
 
 
 def hindrances(manifest: Manifest, results: Sequence[CheckResult]) -> list[CheckResult]:
