@@ -134,11 +134,15 @@ class Bundle:
         return found if isinstance(found, list) else []
 
     @cached_property
+    def reported(self) -> dict[str, Any] | None:
+        """What reports/evaluation.json of the study says, of whatever model."""
+        return json_object(self.study and self.study / "reports" / "evaluation.json")
+
+    @cached_property
     def evaluation(self) -> dict[str, Any] | None:
         """What reports/evaluation.json says, if it speaks of this model."""
-        found = json_object(self.study and self.study / "reports" / "evaluation.json")
         model = at(self.sidecar, "model")
-        return found if found and model and at(found, "trained", "model") == model else None
+        return self.reported if model and at(self.reported, "trained", "model") == model else None
 
     # -- the split
 

@@ -13,11 +13,11 @@ from omicstore.audit.leaks.rows import (
     assigned,
     barcodes,
     crossing,
-    either,
     held,
     leak,
     of_profiles,
 )
+from omicstore.audit.reading import at
 
 if TYPE_CHECKING:
     from omicstore.audit.bundle import Bundle
@@ -90,12 +90,12 @@ def _with_sites(bundle: Bundle, rows: pl.DataFrame) -> pl.DataFrame:
 
 def _claim(bundle: Bundle) -> str | None:
     """Say by what the split promises that sites are whole; None where it does not."""
-    strategy = either(bundle, "strategy", "name") or either(bundle, "params", "strategy")
-    if either(bundle, "blocks", "site") == "preserve":
+    strategy = at(bundle.manifest, "strategy", "name") or at(bundle.manifest, "params", "strategy")
+    if at(bundle.manifest, "blocks", "site") == "preserve":
         return "blocks.site of the manifest is preserve"
     if strategy in _KEEPING:
         return f"the strategy is {strategy}"
-    return "the split is of whole sites" if either(bundle, "params", "whole_sites") is True else None
+    return "the split is of whole sites" if at(bundle.manifest, "params", "whole_sites") is True else None
 
 
 def _shared(rows: pl.DataFrame) -> list[tuple[int, int, int, str]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from omicstore.audit.finding import Finding, not_applicable
+from omicstore.audit.reading import at
 from omicstore.identifiers import Barcode, find_barcode
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ __all__ = [
     "barcodes",
     "cohorts_of",
     "crossing",
-    "either",
     "endpoint",
     "held",
+    "in_order",
+    "label",
     "leak",
     "listed",
     "modalities_of",
@@ -173,33 +175,27 @@ def listed(names: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def either(bundle: Bundle, section: str, key: str) -> object:
-    """Return a value of a section of the manifest; None where either is missing or odd."""
-    found = (bundle.manifest or {}).get(section)
-    return found.get(key) if isinstance(found, dict) else None
-
-
 def endpoint(bundle: Bundle) -> str | None:
     """Return the endpoint that the split is for; None where it is for none."""
-    outcome = either(bundle, "cohort", "outcome")
+    outcome = at(bundle.manifest, "cohort", "outcome")
     if isinstance(outcome, dict) and outcome.get("kind") == "endpoint":
         return str(outcome.get("name"))
-    named = either(bundle, "params", "endpoint")
+    named = at(bundle.manifest, "params", "endpoint")
     return named if isinstance(named, str) else None
 
 
 def label(bundle: Bundle) -> str | None:
     """Return the label that the split is for; None where it is for none."""
-    outcome = either(bundle, "cohort", "outcome")
+    outcome = at(bundle.manifest, "cohort", "outcome")
     if isinstance(outcome, dict) and outcome.get("kind") == "label":
         return str(outcome.get("name"))
-    named = either(bundle, "params", "label")
+    named = at(bundle.manifest, "params", "label")
     return named if isinstance(named, str) else None
 
 
 def modalities_of(bundle: Bundle) -> set[str] | None:
     """Return the modalities that the model reads, or that the split asks for; None for all."""
-    read = (bundle.sidecar or {}).get("modalities") or either(bundle, "params", "modalities")
+    read = at(bundle.sidecar, "modalities") or at(bundle.manifest, "params", "modalities")
     return {str(m) for m in read} if isinstance(read, list) and read else None
 
 
