@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omicstore.audit.bundle import Bundle
 from omicstore.audit.finding import Finding, failed
 from omicstore.audit.reading import BROKEN, at, because
+from omicstore.audit.render import plain
 from omicstore.errors import UnknownNameError
 
 if TYPE_CHECKING:
@@ -85,8 +86,9 @@ class Audit:
         return [f for f in self.findings if f.status == "fail" and f.severity == "warning"]
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        return {"format": "omicstore.audit/1", **self.about, "findings": [f.to_json() for f in self.findings]}
+        """Return plain JSON types; a number that JSON lacks is null."""
+        found = [plain(finding.to_json()) for finding in self.findings]
+        return {"format": "omicstore.audit/1", **self.about, "ok": not self.failures, "findings": found}
 
 
 def audit(
