@@ -20,8 +20,8 @@ from omicstore.splits.catalogue import Catalogue, read_aliases
 from omicstore.splits.checks import CheckResult, in_order
 from omicstore.splits.defaults import default_spec
 from omicstore.splits.imported import import_folds
-from omicstore.splits.make import split_catalogue
 from omicstore.splits.levels import check_levels
+from omicstore.splits.make import split_catalogue
 from omicstore.splits.manifest import Manifest, load, read
 from omicstore.splits.nested import check_inner, check_outer, inner_splits, write_inner
 from omicstore.splits.published import ORIGINS, Published, is_published, read_published

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from omicstore.errors import SplitError
+from omicstore.splits.levels import keep_levels
 from omicstore.splits.placing import PARTS_OF, Placed, blocks_of, linked
 from omicstore.splits.problem import build_problem, digest
 from omicstore.splits.solve import greedy, sites_first
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from omicstore.splits.placing import Task
     from omicstore.splits.solve import Solution
-    from omicstore.splits.spec import SplitSpec
 
 __all__ = ["Assigned", "assign", "expand", "place", "turned"]
 
@@ -41,21 +41,25 @@ class Assigned:
         One entry per set of cohorts that was solved together: cohorts, n_blocks, solver, objective, bound, gap, nodes.
     not_honoured
         What of the blocks could not be honoured, as sentences.
+    levels
+        Plate, center or platform, where preserved, to the levels that could not be.
     """
 
     fold_of: dict[str, int]
     solutions: list[dict[str, Any]] = field(default_factory=list)
     not_honoured: list[str] = field(default_factory=list)
+    levels: dict[str, list[str]] = field(default_factory=dict)
 
 
 def place(task: Task) -> Placed:
     """Make k folds that take turns as the test part, of whole people or of whole sites."""
     k = task.spec.k
-    assigned = assign(task.samples, task.strata, task.group_of, task.spec)
-    return Placed(expand(task.samples, assigned.fold_of, k), k, _PARTITIONS, assigned.solutions, assigned.not_honoured)
+    assigned = assign(task)
+    parts = expand(task.samples, assigned.fold_of, k)
+    return Placed(parts, k, _PARTITIONS, assigned.solutions, assigned.not_honoured, assigned.levels)
 
 
-def assign(samples: pl.DataFrame, strata: pl.DataFrame, group_of: Mapping[str, str], spec: SplitSpec) -> Assigned:
+def assign(task: Task) -> Assigned:
     """Choose for each patient the fold whose test part it is in.
 
     Cohorts that share no person (and, where sites are kept whole, no site) are solved apart, so that adding one changes
@@ -66,10 +70,14 @@ def assign(samples: pl.DataFrame, strata: pl.DataFrame, group_of: Mapping[str, s
     SplitError
         If there are fewer blocks than folds.
     """
+    samples, strata, spec = task.samples, task.strata, task.spec
     whole_sites = spec.strategy == "site_preserved_kfold"
     if whole_sites:
         _refuse_few_sites(samples, spec.k)
-    block_of = blocks_of(samples, group_of, whole_sites=whole_sites)
+    block_of = blocks_of(samples, task.group_of, whole_sites=whole_sites)
+    levels = keep_levels(samples, task.catalogue, block_of, spec.preserve, spec.k) if spec.preserve else None
+    if levels is not None:
+        block_of = levels.block_of
     n_blocks = len(set(block_of.values()))
     if n_blocks < spec.k:
         raise SplitError(
@@ -78,6 +86,8 @@ def assign(samples: pl.DataFrame, strata: pl.DataFrame, group_of: Mapping[str, s
             run=f"{'set split.strategy: grouped_kfold, or ' if whole_sites else ''}lower split.k, in params.yaml",
         )
     assigned = Assigned(fold_of={})
+    if levels is not None:
+        assigned.levels, assigned.not_honoured = levels.not_honoured, levels.sentences
     sited = {block_of[p] for p in samples.drop_nulls("site")["patient_id"].to_list()}
     for cohorts in linked(samples, block_of):
         own = samples.filter(pl.col("cohort").is_in(cohorts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -35,11 +36,34 @@ def refuse(task: Task) -> Placed:
     )
 
 
-def import_folds(catalogue: Catalogue, folds: Published, name: str) -> Manifest:
+def import_folds(
+    catalogue: Catalogue,
+    folds: Published,
+    name: str,
+    *,
+    endpoint: str | None = None,
+    label: str | None = None,
+    nested: int | None = None,
+) -> Manifest:
     """Make a split of the patients whom a store and published folds share.
 
     Patients of the folds that the store lacks are exclusions, and so are samples of the cohorts concerned that no fold
-    names. Val is cut from train by whole sites where the published folds keep sites apart, else by people.
+    names. Val is cut from train by whole sites where the published folds keep sites apart, else by people, and is like
+    train in the endpoint or the label, as in every other split; ``strategy.val_balanced_on`` says in which.
+
+    Parameters
+    ----------
+    catalogue
+        The store's tables.
+    folds
+        As `omicstore.splits.published.read_published` gives them.
+    name
+        What to call the split.
+    endpoint, label
+        What val is balanced on. Where neither is named it is overall survival, or the first endpoint there is, if all
+        parts of all folds have an event of it; else nothing.
+    nested
+        How many inner folds `omicstore.splits.nested.inner_splits` is to make of each fold.
 
     Raises
     ------
@@ -70,8 +94,28 @@ def import_folds(catalogue: Catalogue, folds: Published, name: str) -> Manifest:
         k=folds.k,
         cohorts=tuple(sorted(own["cohort"].unique().to_list())),
         whole_sites=folds.keeps_sites,
+        endpoint=endpoint,
+        label=label,
+        nested=nested,
     )
-    return split_catalogue(catalogue, spec, lambda task: _place(task, folds))
+
+    def place(task: Task) -> Placed:
+        return _place(task, folds)
+
+    if endpoint is None and label is None and (chosen := _endpoint(catalogue, spec)) is not None:
+        try:
+            return split_catalogue(catalogue, replace(spec, endpoint=chosen), place)
+        except SplitError:
+            # Nobody asked for the endpoint: that some part has no event of it is no reason to refuse the folds.
+            return split_catalogue(catalogue, spec, place)
+    return split_catalogue(catalogue, spec, place)
+
+
+def _endpoint(catalogue: Catalogue, spec: SplitSpec) -> str | None:
+    """Return the endpoint to balance on where none is named."""
+    known = catalogue.outcomes.filter(pl.col("cohort").is_in(list(spec.cohorts)))
+    there = known.drop_nulls(["event", "time_days"])["endpoint"].unique().sort().to_list()
+    return "OS" if "OS" in there else next(iter(there), None)
 
 
 def _place(task: Task, folds: Published) -> Placed:
@@ -94,19 +138,27 @@ def _place(task: Task, folds: Published) -> Placed:
         "folds": folds.name,
         "n_published": len(folds.patients),
         "n_in_store": named["patient_id"].n_unique(),
+        "val_balanced_on": _balanced_on(task.spec),
     }
     return Placed(
         parts=pl.concat(parts).select(pl.col(c).cast(t) for c, t in PARTS_OF.items()),
         k=folds.k,
         partitions={
             "test": "what the published folds call val; sealed: reading it is logged",
-            "val": f"cut from the published train by whole {'sites' if whole else 'people'}",
+            "val": f"cut from the published train by whole {'sites' if whole else 'people'}"
+            + (f", balanced on {task.spec.endpoint or task.spec.label}" if _balanced_on(task.spec) else ""),
             "train": "the rest of the published train",
         },
         excluded=excluded,
         says=says,
         parents=[{"kind": "published_folds", "origin": folds.origin, **file} for file in folds.files],
     )
+
+
+def _balanced_on(spec: SplitSpec) -> str | None:
+    if spec.endpoint is not None:
+        return f"{spec.endpoint}: event and {spec.time_bins} time bins"
+    return None if spec.label is None else f"{spec.label}: label"
 
 
 def _lacking(task: Task, folds: Published) -> pl.DataFrame:

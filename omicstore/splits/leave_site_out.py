@@ -24,6 +24,9 @@ NO_SITE = "no_site"
 def place(task: Task) -> Placed:
     """Test each site once, the largest first; val is cut by whole sites from the others.
 
+    A site of fewer than ``split.min_test`` patients, without an event of the endpoint or with one class of the label
+    alone, is tested together with others: nothing could be said of it by itself.
+
     Raises
     ------
     SplitError
@@ -37,15 +40,15 @@ def place(task: Task) -> Placed:
     kept_whole = []
     for cohorts in linked(sited, block_of) if block_of else []:
         own = sited.filter(pl.col("cohort").is_in(cohorts))
-        groups = _groups(own, block_of, least)
+        groups = _groups(own, task, block_of, least)
         if len(groups) >= 3:
             tests.append(groups)
         else:
             few = f"{len(groups)} site{'' if len(groups) == 1 else 's'} or groups of sites"
-            kept_whole.append(f"{', '.join(cohorts)}: {few} of at least {least} patients, so none of it is tested")
+            kept_whole.append(f"{', '.join(cohorts)}: {few} of {_enough(task, least)}, so none of it is tested")
     if not tests:
         raise SplitError(
-            f"no cohort has three sites or groups of sites of at least {least} patients",
+            f"no cohort has three sites or groups of sites of {_enough(task, least)}",
             expected="one to test, one for val and one to train on; sites that share people count as one",
             run="lower split.min_test, or set split.strategy: grouped_kfold, in params.yaml",
         )
@@ -61,7 +64,7 @@ def place(task: Task) -> Placed:
         parts=pl.concat(parts),
         k=k,
         partitions={
-            "test": "the sites i of strategy.tests, whole; sealed: reading it is logged",
+            "test": f"the sites i of strategy.tests, whole, of {_enough(task, least)}; sealed: reading it is logged",
             "val": f"whole other sites, about one in {task.spec.k} of their people",
             "train": "all other sites",
         },
@@ -71,17 +74,37 @@ def place(task: Task) -> Placed:
     )
 
 
-def _groups(samples: pl.DataFrame, block_of: dict[str, str], least: int) -> list[set[str]]:
-    """Return sets of blocks of at least so many patients: large ones alone, the largest first, small ones together."""
-    size: dict[str, int] = {}
-    for patient in samples["patient_id"].unique().sort().to_list():
-        size[block_of[patient]] = size.get(block_of[patient], 0) + 1
-    ordered = sorted(size, key=lambda b: (-size[b], b))
-    groups = [{b} for b in ordered if size[b] >= least]
+def _enough(task: Task, least: int) -> str:
+    """Say what a site needs to be tested alone."""
+    of = {task.spec.endpoint: f" and an event of {task.spec.endpoint}", task.spec.label: " and two classes"}
+    return f"at least {least} patients" + "".join(text for name, text in of.items() if name is not None)
+
+
+def _groups(samples: pl.DataFrame, task: Task, block_of: dict[str, str], least: int) -> list[set[str]]:
+    """Return sets of blocks that can be tested: those with enough alone, the largest first, the others together."""
+    people = samples.select("cohort", "patient_id").unique().join(task.strata, on=["cohort", "patient_id"], how="left")
+    size: dict[str, set[str]] = {}
+    told: dict[str, set[str]] = {}
+    for patient, event, label in people.select("patient_id", "event", "label").iter_rows():
+        size.setdefault(block_of[patient], set()).add(patient)
+        # What a test part needs: one event, or two classes.
+        kinds = told.setdefault(block_of[patient], set())
+        if task.spec.endpoint is not None and event:
+            kinds.add("event")
+        elif label is not None:
+            kinds.add(label)
+    needed = 1 if task.spec.endpoint is not None else 2 if task.spec.label is not None else 0
+
+    def enough(blocks: set[str]) -> bool:
+        n = sum(len(size[b]) for b in blocks)
+        return n >= least and len(set().union(*(told[b] for b in blocks))) >= needed
+
+    ordered = sorted(size, key=lambda b: (-len(size[b]), b))
+    groups = [{b} for b in ordered if enough({b})]
     pending: set[str] = set()
-    for block in (b for b in ordered if size[b] < least):
+    for block in (b for b in ordered if not enough({b})):
         pending.add(block)
-        if sum(size[b] for b in pending) >= least:
+        if enough(pending):
             groups.append(pending)
             pending = set()
     if pending and groups:

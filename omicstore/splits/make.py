@@ -14,6 +14,7 @@ from omicstore.splits.folds import joined_rows, per_fold, refuse_unusable
 from omicstore.splits.identity import identity
 from omicstore.splits.manifest import FORMAT, Manifest
 from omicstore.splits.placing import Task, assignments_of
+from omicstore.splits.spec import BLOCKS
 from omicstore.splits.strata import balance, patient_strata
 from omicstore.store.splitfile import body_hash, frame_hash, row_hash
 
@@ -189,11 +190,11 @@ def _without(seen: Universe, excluded: pl.DataFrame) -> Universe:
 
 
 def _blocks(seen: Universe, placed: Placed, spec: SplitSpec) -> dict[str, Any]:
+    kept = spec.preserve or ()
     return {
         "site": "preserve" if spec.keeps_sites else "ignore",
-        "plate": "ignore",
-        "center": "ignore",
-        "platform": "ignore",
+        **{name: "preserve" if name in kept else "ignore" for name in BLOCKS},
+        **({"levels_not_honoured": placed.levels_not_honoured} if kept else {}),
         "time": spec.way.time,
         "n_sites": seen.samples["site"].drop_nulls().n_unique(),
         "not_honoured": placed.not_honoured,

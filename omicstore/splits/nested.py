@@ -15,6 +15,7 @@ from omicstore.errors import SplitError
 from omicstore.splits.catalogue import universe
 from omicstore.splits.checks import CheckResult
 from omicstore.splits.identity import components
+from omicstore.splits.levels import check_levels
 from omicstore.splits.make import split_catalogue
 from omicstore.splits.manifest import FILES, read
 from omicstore.splits.placing import left_out
@@ -172,7 +173,7 @@ def _checked(outer: Manifest, fold: int, folder: Path, catalogue: Catalogue | No
         failed = [f"it was made for fold {_fold(inner)}"]
     weak: list[str] = []
     shown = {"people", "L1", "L2", "L8", "L7", "L6"} if inner.body["strategy"]["name"] == RANDOM else set()
-    for result in verify(inner, catalogue):
+    for result in [*verify(inner, catalogue), *check_levels(inner, catalogue)]:
         if result.status == "fail" and result.id not in shown:
             (failed if result.severity == "error" else weak).append(f"{result.id}: {result.found or result.why}")
     why = f"{inner.k} folds of {inner.body['cohort']['n_patients']} patients, {inner.body['strategy']['name']}"

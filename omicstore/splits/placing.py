@@ -10,7 +10,7 @@ import polars as pl
 
 from omicstore.errors import SplitError
 from omicstore.splits.identity import Groups, groups_of
-from omicstore.splits.problem import build_problem
+from omicstore.splits.problem import ABSENT, build_problem
 from omicstore.splits.solve import greedy
 
 if TYPE_CHECKING:
@@ -88,6 +88,8 @@ class Placed:
         Where test, val and train come from.
     solutions, not_honoured
         What was solved, and what could not be honoured, as sentences.
+    levels_not_honoured
+        Block of `omicstore.splits.spec.BLOCKS` that was to be preserved to the levels that could not be.
     excluded
         cohort, patient_id, sample_id, rule, reason: who is in no part, on account of the strategy.
     says
@@ -101,6 +103,7 @@ class Placed:
     partitions: dict[str, str]
     solutions: list[dict[str, Any]] = field(default_factory=list)
     not_honoured: list[str] = field(default_factory=list)
+    levels_not_honoured: dict[str, list[str]] = field(default_factory=dict)
     excluded: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=_LEFT_OUT))
     says: dict[str, Any] = field(default_factory=dict)
     parents: list[dict[str, Any]] = field(default_factory=list)
@@ -197,7 +200,9 @@ def cut_val(task: Task, samples: pl.DataFrame, *, whole_sites: bool, parts: int,
         problem = build_problem(own, strata, block_of, spec)
         folds = greedy(problem).folds
         loads = problem.loads(folds)
-        off = (np.abs(loads - problem.targets) @ problem.scale).round(9) + 1e6 * (loads.sum(axis=1) == 0)
+        off = (np.abs(loads - problem.targets) @ problem.scale).round(9)
+        # Val needs people, and where there are enough an event or each of the classes.
+        off += ABSENT * (loads[:, problem.wanted] == 0).sum(axis=1) + 1e6 * (loads.sum(axis=1) == 0)
         of_val = {b for b, f in zip(problem.blocks, folds, strict=True) if f == int(off.argmin())}
         chosen |= {p for p in own["patient_id"].to_list() if block_of[p] in of_val}
     return chosen
