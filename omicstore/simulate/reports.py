@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from omicstore.simulate.programmes import State
     from omicstore.simulate.survival import FollowUp
 
-__all__ = ["LABEL_SENTENCE", "write_reports"]
+__all__ = ["LABEL_SENTENCE", "make_reports", "write_reports"]
 
 #: How the one sentence begins that gives the subtype away; about a quarter of the reports have it.
 LABEL_SENTENCE = "ADDENDUM (label stated):"
@@ -31,12 +31,12 @@ MISREAD_SHARE = 0.04
 LEVELS = ("minimal", "mild", "moderate", "marked")
 
 
-def write_reports(path: Path, seed: int, people: People, state: State, follow_up: FollowUp) -> Path:
-    """Write the reports; a few patients have two, one row has an empty text and one no barcode."""
+def make_reports(seed: int, people: People, state: State, follow_up: FollowUp) -> pl.DataFrame:
+    """Make the reports: patient_id, profile_id (the file's name), text, states_label; a few patients have two."""
     rng = stream(seed, people.design.name, "reports")
     latents = state.latents[people.primary]
     found = follow_up.frame
-    rows: list[tuple[str, str | None, str]] = []
+    rows: list[tuple[str, str, str, bool]] = []
     for i, patient in enumerate(people.patients.iter_rows(named=True)):
         if not patient["has_report"]:
             continue
@@ -47,7 +47,16 @@ def write_reports(path: Path, seed: int, people: People, state: State, follow_up
             text = _misread(text, rng)
             if states_label:
                 text += f"\n{LABEL_SENTENCE} molecular subtype {patient['subtype']}."
-            rows.append((f"{patient['patient_id']}.{number}.PDF", text, "yes" if states_label else "no"))
+            rows.append((patient["patient_id"], f"{patient['patient_id']}.{number}.PDF", text, states_label))
+    return pl.DataFrame(rows, schema=["patient_id", "profile_id", "text", "states_label"], orient="row")
+
+
+def write_reports(path: Path, seed: int, people: People, state: State, follow_up: FollowUp) -> Path:
+    """Write the reports; one row has an empty text and one no barcode."""
+    made = make_reports(seed, people, state, follow_up)
+    rows: list[tuple[str, str | None, str]] = [
+        (name, text, "yes" if states_label else "no") for _, name, text, states_label in made.iter_rows()
+    ]
     rows.append(("scan_without_barcode.PDF", "SIMULATED REPORT of nobody", "no"))
     rows[0] = (rows[0][0], None, "no")
     names = ["pdf_file_name_path", "ocr_text", "states_label"]
