@@ -13,7 +13,7 @@ HOUSE = Path(__file__).parents[1] / "omicstore"
 #: From left to right; ``omicstore`` is the front door, `omicstore/__init__.py`.
 ROOMS = (
     "errors", "extras", "paths", "files", "identifiers", "audit", "units", "modalities", "formats", "progress", "diskmatrix", "sources",
-    "schema", "slides", "text", "readers", "harmonize", "store", "omicstore", "export", "build", "releases", "splits", "lineage", "simulate",
+    "schema", "slides", "text", "readers", "harmonize", "store", "omicstore", "export", "build", "releases", "remote", "splits", "lineage", "simulate",
     "fetch", "recognise", "explain", "study", "cli",
 )  # fmt: skip
 

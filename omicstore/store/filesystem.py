@@ -222,7 +222,7 @@ def open_root(place: str | Path) -> Root:
     if isinstance(place, str) and place.startswith("git+"):
         from omicstore.store.gitroot import GitRoot
 
-        return GitRoot(place)
+        return GitRoot.of(place)
     if isinstance(place, str) and _URL.match(place):
         parts = urlsplit(place)
         if parts.scheme == "file":

@@ -101,7 +101,7 @@ def url_system(url: str) -> tuple[Any, str]:
         If there is no such kind of URL.
     """
     try:
-        import fsspec  # type: ignore[import-untyped]
+        import fsspec
     except ImportError:
         raise MissingExtraError("fsspec", "pipeline") from None
     try:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from omicstore.errors import MissingExtraError, StoreError, UsageError
+from omicstore.errors import StoreError, UsageError
+from omicstore.extras import extra
 from omicstore.store.filesystem import read_remote_table
 from omicstore.store.fsspecfiles import arrow_system, open_file
 from omicstore.store.layout import RELEASES
@@ -62,7 +63,7 @@ class Tracked:
             If it is not in the cache, and there is no remote.
         """
         if self.cached is not None and self.cached.is_file():
-            from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+            from fsspec.implementations.local import LocalFileSystem
 
             return LocalFileSystem(), str(self.cached)
         if self.system is None:
@@ -89,13 +90,17 @@ class DvcTree:
     """
 
     def __init__(self, repository: str, revision: str | None = None, remote: str | None = None) -> None:
-        try:
-            from dvc.api import DVCFileSystem
-        except ImportError:
-            raise MissingExtraError("dvc", "pipeline") from None
+        self.required()
+        from dvc.api import DVCFileSystem
+
         with dvc_errors(repository):
             self._system = DVCFileSystem(repository, rev=revision, remote=remote)
             self._index = self._system.repo.index.data["repo"]
+
+    @staticmethod
+    def required() -> None:
+        """Raise `MissingExtraError` where DVC is not installed."""
+        extra("dvc", "pipeline")
 
     def find(self, path: str) -> Tracked | None:
         """Return what DVC tracks under a path of the repository; None where there is no such file."""
@@ -106,11 +111,19 @@ class DvcTree:
             except (KeyError, FileNotFoundError):  # the latter: the folder's list is neither in the cache nor remote
                 return None
             entry = info["entry"]
-            if info["type"] == "directory" or entry is None:
-                return None
-            storage = self._index.storage_map[key]
-            cached = storage.cache.get(entry)[1] if storage.cache else None
-            system, where = storage.remote.get(entry) if storage.remote else (None, path)
+            return None if info["type"] == "directory" or entry is None else self._tracked(key, entry)
+
+    def below(self, folder: str) -> Iterator[tuple[str, Tracked]]:
+        """Yield what DVC tracks below a folder, by path: files, and the lists of folders, whose md5 ends in .dir."""
+        with dvc_errors(folder):
+            for key, entry in self._index.iteritems(prefix=tuple(folder.split("/"))):
+                if entry.hash_info:
+                    yield "/".join(key), self._tracked(key, entry)
+
+    def _tracked(self, key: tuple[str, ...], entry: Any) -> Tracked:
+        storage = self._index.storage_map[key]
+        cached = storage.cache.get(entry)[1] if storage.cache else None
+        system, where = storage.remote.get(entry) if storage.remote else (None, "/".join(key))
         return Tracked(entry.hash_info.value, Path(cached) if cached else None, system and system.fs, where)
 
     def git_bytes(self, path: str) -> bytes:
@@ -125,24 +138,36 @@ class GitRoot:
     Parameters
     ----------
     url
-        ``git+https://host/repository@REVISION#path/of/the/store``; the default branch and ``data/store`` where these
-        are left out.
-
-    Raises
-    ------
-    UsageError
-        If it is no such URL.
+        What to call it.
+    tree
+        The files of the revision.
+    folder
+        Where the store is in the repository.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tree: DvcTree, folder: str = STORE) -> None:
         self.local: Path | None = None
-        self.url = url
+        self.url, self._tree, self._folder = url, tree, folder
+
+    @classmethod
+    def of(cls, url: str) -> GitRoot:
+        """Return the store that a URL names.
+
+        Parameters
+        ----------
+        url
+            ``git+https://host/repository@REVISION#path/of/the/store``; the default branch and ``data/store`` where
+            these are left out.
+
+        Raises
+        ------
+        UsageError
+            If it is no such URL.
+        """
         found = _URL.match(url)
         if found is None:
             raise UsageError(f"{url!r} names no repository", expected=_FORM)
-        place, revision = _revision(found["url"])
-        self._folder = (found["store"] or STORE).strip("/")
-        self._tree = DvcTree(place, revision)
+        return cls(url, DvcTree(*_revision(found["url"])), (found["store"] or STORE).strip("/"))
 
     def read_bytes(self, path: str) -> bytes:
         """Return a file's content."""

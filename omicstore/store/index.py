@@ -13,17 +13,17 @@ from omicstore.schema import FEATURES
 from omicstore.store import layout
 from omicstore.store.axes import axis_positions
 from omicstore.store.files import write_table
+from omicstore.store.filesystem import LocalRoot
 from omicstore.store.hashing import node_hash, table_hash
-from omicstore.store.matrixfile import MatrixFile, MatrixWriter
+from omicstore.store.matrixfile import MatrixFile, MatrixRows, MatrixWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from omicstore.store.filesystem import LocalRoot
-
-__all__ = ["union_features", "write_index"]
+__all__ = ["index_holds", "union_features", "write_index"]
 
 #: The numbers are turned in blocks of features of this size, whatever the size of the whole.
 _BLOCK_BYTES = 128 << 20
@@ -44,7 +44,7 @@ def write_index(root: LocalRoot, body: dict[str, Any], modality: str) -> None:
     modality
         A modality of kind ``matrix``.
     """
-    held = {c: matrices[modality] for c, matrices in body["matrices"].items() if modality in matrices}
+    held = _held(body, modality)
     features = union_features(root, held)
     features_path = layout.index_features_file(modality, features_hash := table_hash(features, FEATURES))
     write_table(root.folder / features_path, features)
@@ -71,6 +71,49 @@ def union_features(root: LocalRoot, held: Mapping[str, Mapping[str, Any]]) -> pl
     return pl.concat(frames, how="diagonal").unique("feature_id", keep="first", maintain_order=True).sort("feature_id")
 
 
+def index_holds(root: LocalRoot, body: Mapping[str, Any], modality: str, file: Path) -> bool:
+    """Return whether an index says the same as the matrices it was made from, which are read for it.
+
+    Parameters
+    ----------
+    root
+        The store, with the matrices of the modality and its union axis.
+    body
+        What ``store.json`` says.
+    modality
+        A modality of kind ``matrix``.
+    file
+        The index.
+
+    Raises
+    ------
+    StoreError
+        If one of the files is absent or broken.
+    """
+    features = root.table(body["index"][modality]["features"])
+    turner = _Turner(root, _held(body, modality), features)
+    index = MatrixFile(LocalRoot(file.parent), file.name)
+    try:
+        keys = pl.DataFrame(pl.from_arrow(index.keys(["feature_id", "symbol"])))
+        if (index.n_rows, index.width) != (features.height, turner.n_profiles) or not keys.equals(
+            features.select(keys.columns)
+        ):
+            return False
+        rows = MatrixRows(index)
+        return all(
+            np.array_equal(rows[start : start + len(block)], block, equal_nan=True)
+            for start, block in turner.blocks(max(1, _BLOCK_BYTES // (4 * turner.n_profiles)))
+        )
+    finally:
+        index.close()
+        turner.close()
+
+
+def _held(body: Mapping[str, Any], modality: str) -> dict[str, Any]:
+    """Return the modality's matrices by cohort, in the order of their columns in the index."""
+    return {c: body["matrices"][c][modality] for c in body["cohorts"] if modality in body["matrices"][c]}
+
+
 class _Turner:
     def __init__(self, root: LocalRoot, held: Mapping[str, Mapping[str, Any]], features: pl.DataFrame) -> None:
         self._features = features
@@ -82,18 +125,29 @@ class _Turner:
                 by_axis[entry["axis"]] = axis_positions(axis, features["feature_id"])
         self._positions = [by_axis[entry["axis"]] for entry in held.values()]
 
+        self.n_profiles = sum(file.n_rows for file in self._files)
+
     def write(self, path: Any, modality: str) -> None:
-        n_profiles, n = sum(file.n_rows for file in self._files), self._features.height
+        n = self._features.height
         with (
-            MatrixWriter(path, ["feature_id", "symbol"], n_profiles) as out,
+            MatrixWriter(path, ["feature_id", "symbol"], self.n_profiles) as out,
             task(f"indexing {modality}", n, "features") as advance,
         ):
-            step = max(1, _BLOCK_BYTES // (4 * n_profiles * out.rows_per_group)) * out.rows_per_group
-            for start in range(0, n, step):
+            step = max(1, _BLOCK_BYTES // (4 * self.n_profiles * out.rows_per_group)) * out.rows_per_group
+            for start, block in self.blocks(step):
                 part = self._features[start : start + step]
                 keys = {name: part[name].to_list() for name in ("feature_id", "symbol")}
-                out.write(keys, self._block(start, start + part.height, n_profiles))
+                out.write(keys, block)
                 advance(part.height)
+        self.close()
+
+    def blocks(self, step: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Yield the index `step` features at a time, each with the number of its first."""
+        for start in range(0, self._features.height, step):
+            stop = min(start + step, self._features.height)
+            yield start, self._block(start, stop, self.n_profiles)
+
+    def close(self) -> None:
         for file in self._files:
             file.close()
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from omicstore.store.filesystem import Root
 
-__all__ = ["MatrixFile", "MatrixWriter"]
+__all__ = ["MatrixFile", "MatrixRows", "MatrixWriter"]
 
 _ROW_GROUP_BYTES = 4 << 20
 _PAGE_BYTES = 1 << 30  # more than any row group, so that each has one page
@@ -206,6 +206,21 @@ class MatrixFile:
             block = values.flatten().to_numpy(zero_copy_only=False).reshape(-1, self.width)
             mine = group == g
             out[at[mine]] = block[rows[mine] - self._bounds[g], columns[0] : columns[1]]
+
+
+class MatrixRows:
+    """The rows of a matrix file by slices, as `omicstore.diskmatrix.Rows`; never more in memory than a slice."""
+
+    def __init__(self, file: MatrixFile) -> None:
+        self._file = file
+        self.shape = (file.n_rows, file.width)
+
+    def __getitem__(self, key: slice, /) -> NDArray[np.float32]:
+        """Return some rows."""
+        rows = np.arange(*key.indices(self._file.n_rows))
+        block = np.empty((len(rows), self._file.width), np.float32)
+        self._file.read(rows, block)
+        return block
 
 
 def _page_values(header: bytes) -> int:
