@@ -250,10 +250,14 @@ class Bundle:
         sample_ids, profile_ids = (rows.column(name).to_pylist() for name in ("sample_id", "profile_id"))
         return Matrix(sample_ids, profile_ids, axis["feature_id"].to_list(), values)
 
+    def axis(self, cohort: str, modality: str) -> pl.DataFrame | None:
+        """Return the features of a matrix with what is known of each; None where the file is not there."""
+        entry = at(self.body, "matrices", cohort, modality)
+        return _parquet(self.store / entry["features"]) if entry and self.store else None
+
     def symbols(self, cohort: str, modality: str) -> dict[str, str]:
         """Return feature id to symbol, for the features of a matrix that have one."""
-        entry = at(self.body, "matrices", cohort, modality)
-        axis = _parquet(self.store / entry["features"]) if entry and self.store else None
+        axis = self.axis(cohort, modality)
         if axis is None or "symbol" not in axis.columns:
             return {}
         return dict(axis.filter(pl.col("symbol").is_not_null()).select("feature_id", "symbol").iter_rows())
