@@ -44,7 +44,6 @@ COMMANDS: dict[str, tuple[str | None, str]] = {
     "evaluate": (None, "Evaluate the trained model on the test part."),
     "price": (None, "Show what leaks are worth: the model under ever stricter splits."),
     "canaries": (None, "Plant every known leak and see which the audit catches."),
-    "canaries": (None, "Plant every known leak and see which the audit catches."),
     "report": (None, "Write reports/report.html."),
     "doctor": ("omicstore.cli.doctor:doctor", "Find what is wrong with the set-up, and say how to mend it."),
 }
