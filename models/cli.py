@@ -95,7 +95,7 @@ def price(out: Output, *, model: _Model = None, store: StoreOption = None, dry_r
     """Show what leaks are worth: the model under random, patient, site and cohort splits, side by side.
 
     Trains and judges the model anew in every fold of every strategy of the section price of params.yaml. Writes
-    reports/price.json and reports/price.svg; the splits are splits/price-STRATEGY, and say of the rows dealt out at
+    reports/price.json and reports/price.svg; the splits are splits/price/STRATEGY, and say of the rows dealt out at
     random that they serve nothing else.
     """
     _need("torch", "lightning", "sklearn", "lifelines", "matplotlib")

@@ -50,7 +50,7 @@ def price(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
 
     Under each strategy the model is trained anew in every fold, on the training rows, with the epoch chosen on val, and
     judged on test. A number is the mean over folds; its interval resamples the patients of each fold's test part. The
-    splits are kept in ``splits/price-<strategy>``; every opening of a test part is logged there.
+    splits are kept in ``splits/price/<strategy>``; every opening of a test part is logged there.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def price(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
     splits: dict[str, str] = {}
     for strategy in settings.strategies:
         spec = _spec(base, strategy, settings, train)
-        folder = root / "splits" / spec.name
+        folder = root / "splits" / "price" / strategy
         try:
             manifest = make(store, spec, folder, root=root)
         except SplitError as error:

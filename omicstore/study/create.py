@@ -124,12 +124,17 @@ def _paths(section: dict[str, Any]) -> Iterable[dict[str, Any]]:
 
 
 def dvc_yaml(*, simulated: bool = False) -> str:
-    """Return the text of dvc.yaml; with the stage that makes the demo study's files in front if `simulated`."""
+    """Return the text of dvc.yaml.
+
+    If `simulated`, with the stage that makes the demo study's files in front, and with the price list at the end, which
+    trains the model a dozen times: other studies run ``omicstore price`` when they want it.
+    """
     here = resources.files("omicstore.study")
-    text = here.joinpath("stages.yaml").read_text(encoding="utf-8")
+    text, first, last = (
+        here.joinpath(f"{name}.yaml").read_text(encoding="utf-8") for name in ("stages", "simulate", "price")
+    )
     if simulated:
-        stage = here.joinpath("simulate.yaml").read_text(encoding="utf-8")
-        text = text.replace("stages:\n", f"stages:\n{stage}\n", 1)
+        text = text.replace("stages:\n", f"stages:\n{first}\n", 1).replace("\nplots:\n", f"\n{last}\nplots:\n", 1)
         text = text.replace("    always_changed: true\n", "    always_changed: true\n    deps:\n      - data/raw\n", 1)
     return text
 

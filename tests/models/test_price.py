@@ -115,14 +115,14 @@ def test_what_is_written(by_person: tuple[Path, dict[str, Any]]) -> None:
 
 def test_random_rows_are_read_for_the_price_list_alone(by_person: tuple[Path, dict[str, Any]]) -> None:
     root, _ = by_person
-    manifest = json.loads((root / "splits" / "price-random" / "manifest.json").read_text())
+    manifest = json.loads((root / "splits" / "price" / "random" / "manifest.json").read_text())
     assert manifest["strategy"]["price_list"] is True
-    reads = (root / "splits" / "price-random" / "test_reads.jsonl").read_text().splitlines()
+    reads = (root / "splits" / "price" / "random" / "test_reads.jsonl").read_text().splitlines()
     assert {json.loads(line)["reader"] for line in reads} == {"omicstore price: aro"}
     with omicstore.open(root / "data" / "store") as store:
         for part in PARTS[1:]:
             with pytest.raises(LeakageError):
-                store.query(split=root / "splits" / "price-random", fold=0, part=part)
+                store.query(split=root / "splits" / "price" / "random", fold=0, part=part)
 
 
 def test_again_the_same_numbers(by_person: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
