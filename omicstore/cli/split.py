@@ -18,11 +18,12 @@ from omicstore.cli.common import (
     read_section,
     subcommands,
 )
+from omicstore.cli.split_view import check_table, show_split, summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from omicstore.splits import CheckResult, Manifest, SplitSpec
+    from omicstore.splits import CheckResult, SplitSpec
 
 app = subcommands("Make, import, check and show splits into train, val and test that no patient crosses.")
 
@@ -37,7 +38,13 @@ _From = Annotated[
 _Column = Annotated[
     str | None, typer.Option("--column", metavar="NAME", help="Of a file with several sets of folds, which one.")
 ]
-_STYLES = {"pass": "green", "fail": "red", "waived": "yellow", "not_applicable": "dim"}
+_Endpoint = Annotated[
+    str | None, typer.Option("--endpoint", metavar="NAME", help="Balance val on this; OS where absent and known.")
+]
+_Label = Annotated[str | None, typer.Option("--label", metavar="TASK", help="Or on the labels of this task.")]
+_Nested = Annotated[
+    int | None, typer.Option("--nested", metavar="K", help="Make K inner folds of each fold's train and val.")
+]
 
 
 @app.command("make")
@@ -54,14 +61,15 @@ def make_(
 ) -> None:
     """Split the store as the section split of params.yaml says.
 
-    Writes manifest.json, assignments.parquet and identity.parquet. Without that section, a split that the data can
-    bear is chosen.
+    Writes manifest.json, assignments.parquet and identity.parquet, and the inner splits of split.nested as
+    inner/FOLD. Without that section, a split that the data can bear is chosen.
 
     split.strategy is site_preserved_kfold or grouped_kfold (split.k folds of whole sites or people); leave_site_out
     (each site is tested, small ones together: split.min_test); cross_cohort (each cohort is tested); external (those
     of split.test_cohorts are); temporal (the latest years are, or from split.test_from on); random (rows whoever they
     are of, with split.price_list: true, to show what that is worth). What is imported comes by omicstore split import.
-    split.repeats makes so many rounds.
+    split.repeats makes so many rounds, split.nested so many inner folds of each fold's train and val, and
+    split.preserve (plate, center, platform) keeps those whole too, as far as it can.
     """
     import omicstore
     from omicstore.splits import in_order, make
@@ -74,7 +82,7 @@ def make_(
             out.note(reason)
         manifest = make(opened, spec, None if dry_run else folder, root=root)
     wrote = "would be written to" if dry_run else "written to"
-    out.result(_summary(manifest, folder), lambda: _show(out, manifest, f"{wrote} {folder}"))
+    out.result(summary(manifest, folder), lambda: show_split(out, manifest, f"{wrote} {folder}"))
     for check in in_order(manifest.body["checks"]):
         if check.status == "fail":
             out.warn(check.sentence)
@@ -88,6 +96,9 @@ def import_(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder or file of published folds.")],
     origin: _From = None,
     column: _Column = None,
+    endpoint: _Endpoint = None,
+    label: _Label = None,
+    nested: _Nested = None,
     name: Annotated[str | None, typer.Option("--name", help="Of the split; PATH's own name where absent.")] = None,
     store: StoreOption = None,
     to: Annotated[
@@ -97,12 +108,21 @@ def import_(
 ) -> None:
     """Make a split of published folds: their val is our test, and val is cut from their train.
 
-    Sites stay whole where the published folds keep them apart. Who is in the folds and not in the store, or in the
-    store and in no fold, is an exclusion that the manifest names.
+    Val is like train in the endpoint or the label. Sites stay whole where the published folds keep them apart. Who is
+    in the folds and not in the store, or in the store and in no fold, is an exclusion that the manifest names.
     """
     import omicstore
     from omicstore.errors import UsageError
-    from omicstore.splits import ORIGINS, Catalogue, import_folds, in_order, read_published
+    from omicstore.splits import (
+        ORIGINS,
+        Catalogue,
+        SplitSpec,
+        import_folds,
+        in_order,
+        inner_splits,
+        read_published,
+        write,
+    )
 
     if origin is None:
         raise UsageError(
@@ -118,15 +138,20 @@ def import_(
     folds = found[0]
     called = name or f"{folds.origin}-{folds.name}"
     with omicstore.open(find_store(store)) as opened:
-        manifest = import_folds(Catalogue.of(opened), folds, called)
+        asked = {"name": called, "endpoint": endpoint, "label": label, "nested": nested}
+        catalogue, spec = Catalogue.of(opened), SplitSpec.from_params({"strategy": "imported", **asked})
+        manifest = import_folds(
+            catalogue, folds, spec.name, endpoint=spec.endpoint, label=spec.label, nested=spec.nested
+        )
+        inner = inner_splits(catalogue, manifest)
     folder = to if to is not None else find_study() / "splits" / called
     if not dry_run:
-        manifest.write(folder)
+        write(manifest, inner, folder)
     lacking = len(folds.patients) - manifest.body["strategy"]["n_in_store"]
     if lacking:
         out.note(f"{counted(lacking, 'patient')} of {len(folds.patients):,} in the folds are not in the store")
     wrote = "would be written to" if dry_run else "written to"
-    out.result(_summary(manifest, folder), lambda: _show(out, manifest, f"{wrote} {folder}"))
+    out.result(summary(manifest, folder), lambda: show_split(out, manifest, f"{wrote} {folder}"))
     for check in in_order(manifest.body["checks"]):
         if check.status == "fail":
             out.warn(check.sentence)
@@ -151,7 +176,7 @@ def check_(
     with omicstore.open(find_store(store)) as opened:
         results = check(folder, opened)
     body = {"split": str(folder), "ok": not _errors(results), "checks": [r.to_json() for r in results]}
-    out.result(body, lambda: out.print(_check_table(results)))
+    out.result(body, lambda: out.print(check_table(results)))
     _conclude(out, results)
 
 
@@ -173,7 +198,7 @@ def _check_published(out: Output, path: Path, origin: str | None, column: str | 
             out.text(
                 f"{folds.name}: {counted(folds.k, 'fold')}, {counted(len(folds.patients), 'patient')}", style="bold"
             )
-            out.print(_check_table(checks))
+            out.print(check_table(checks))
 
     out.result(body, show)
     _conclude(out, results)
@@ -202,7 +227,7 @@ def show(out: Output, *, split: _Folder = None) -> None:
 
     folder = _folder(split)
     manifest = load(folder)
-    out.result(_summary(manifest, folder), lambda: _show(out, manifest, str(folder)))
+    out.result(summary(manifest, folder), lambda: show_split(out, manifest, str(folder)))
 
 
 def _spec(root: Path, store: Any, name: str | None) -> tuple[SplitSpec, list[str]]:
@@ -224,75 +249,3 @@ def _folder(split: str | None) -> Path:
     if given.exists():
         return given.parent if given.name == "manifest.json" else given
     return find_study() / "splits" / split
-
-
-def _summary(manifest: Manifest, folder: Path) -> dict[str, Any]:
-    body = manifest.body
-    keys = ("name", "simulated", "manifest_hash", "cohort", "strategy", "blocks", "per_fold", "checks")
-    return {"split": str(folder), "release": manifest.release, **{key: body[key] for key in keys}}
-
-
-def _show(out: Output, manifest: Manifest, where: str) -> None:
-    from omicstore.splits import in_order
-
-    body = manifest.body
-    cohort, strategy = body["cohort"], body["strategy"]
-    out.text(
-        f"split {manifest.name}: {strategy['name']}, {counted(manifest.k, 'fold')}, seed {strategy['seed']}",
-        style="bold",
-    )
-    if body["simulated"]:
-        out.text("simulated data: nothing here was measured in a patient", style="yellow")
-    out.text(
-        f"{cohort['n_patients']:,} patients, {cohort['n_samples']:,} samples of {', '.join(cohort['query']['cohorts'])}"
-        + (f"; {cohort['n_excluded']:,} excluded" if cohort["n_excluded"] else "")
-    )
-    out.print(_fold_table(body))
-    for solved in strategy["solutions"]:
-        gap = "" if solved["gap"] is None else f", at most {100 * solved['gap']:.0f}% from the best"
-        solver = f"{solved['n_blocks']} blocks, {solved['solver']}, imbalance {solved['objective']:.3f}{gap}"
-        out.text(f"{', '.join(solved['cohorts'])}: {solver}", style="dim")
-    for sentence in body["blocks"]["not_honoured"]:
-        out.text(sentence, style="yellow")
-    counts: dict[str, list[str]] = {}
-    for check in in_order(body["checks"]):
-        counts.setdefault(check.status, []).append(check.id)
-    out.text("; ".join(f"{status.replace('_', ' ')}: {', '.join(names)}" for status, names in counts.items()))
-    out.text(f"{where} ({manifest.manifest_hash[:12]})")
-
-
-def _fold_table(body: dict[str, Any]) -> Any:
-    from rich.table import Table
-
-    outcome = body["cohort"]["outcome"] or {}
-    columns = ["patients", "samples"]
-    if outcome.get("kind") == "endpoint":
-        columns.append(f"{outcome['name']} events")
-    columns.append("sites")
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("fold", justify="right")
-    table.add_column("part")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    for entry in body["per_fold"]:
-        for part in ("train", "val", "test"):
-            held = entry["parts"][part]
-            cells = [f"{held['n_patients']:,}", f"{held['n_samples']:,}"]
-            if len(columns) == 4:
-                cells.append(f"{held['n_events']:,}")
-            cells.append(f"{len(held['sites']):,}")
-            table.add_row(str(entry["fold"]) if part == "train" else "", part, *cells)
-    return table
-
-
-def _check_table(results: Sequence[CheckResult]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in ("check", "found", "what", "how"):
-        table.add_column(column, overflow="fold")
-    for result in results:
-        found = Text(result.status.replace("_", " "), style=_STYLES[result.status])
-        table.add_row(result.id, found, result.what, result.why)
-    return table
