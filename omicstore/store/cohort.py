@@ -134,23 +134,27 @@ class Cohort(Found):
         UsageError
             If there is no slide, or there are features of several encoders and none is named.
         """
+        slides = of_encoder(self.slides(), encoder)
         self._open(["patches"])
-        return slide_prototypes(self.store, of_encoder(self.slides(), encoder), k, seed)
+        return slide_prototypes(self.store, slides, k, seed)
 
     def reports(self, redact: str | Sequence[str] = ()) -> pl.DataFrame:
         """Return sample_id, patient_id, text, ... of the reports, with the words of tasks taken out of the text."""
+        ids = self._who("report")
         self._open(["report"])
-        return report_table(self.store, self._who("report"), redact)
+        return report_table(self.store, ids, redact)
 
     def sentences(self) -> pl.DataFrame:
         """Return a row per sentence of the reports: whose, its text, the encoder, and its features FLOAT[d]."""
+        ids = self._who("report")
         self._open(["report"])
-        return sentence_table(self.store, self._who("report"))
+        return sentence_table(self.store, ids)
 
     def report_prototypes(self, k: int = 16, seed: int = 0) -> ReportPrototypes:
         """Return `k` prototypes of the sentences of each report, each fitted on its own."""
+        ids = self._who("report")
         self._open(["report"])
-        return report_prototypes(self.store, self._who("report"), k, seed)
+        return report_prototypes(self.store, ids, k, seed)
 
     def to_pandas(self, modality: str) -> pd.DataFrame:
         """Return the same as a data frame of pandas with sample_id as its index.
