@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 import polars as pl
 
 from omicstore.errors import SplitError, UnknownNameError
 from omicstore.schema import LABELS, OUTCOMES, PATIENTS, PROFILES, PROVENANCE, TABLES, Table
+from omicstore.splits.batches import MatrixStore
+from omicstore.splits.similar import similar_profiles
 from omicstore.store.splitfile import frame_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
+    from omicstore.splits.similar import Similar
     from omicstore.splits.spec import SplitSpec
     from omicstore.store.registry import Retraction
 
@@ -23,7 +27,7 @@ __all__ = ["Catalogue", "StoreLike", "Universe", "read_aliases", "universe"]
 ALIASES = Table("aliases", {"patient_id": pl.String, "alias": pl.String}, ("patient_id", "alias"))
 
 
-class StoreLike(Protocol):
+class StoreLike(MatrixStore, Protocol):
     """What a split needs of an open store."""
 
     @property
@@ -38,13 +42,10 @@ class StoreLike(Protocol):
     def retractions(self) -> list[Retraction]:
         """All releases and patients that were retracted."""
 
-    def table(self, name: str) -> pl.DataFrame:
-        """Return a table of the catalogue."""
-
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The catalogue of a store, as plain frames in the columns of `omicstore.schema`.
+    """The catalogue of a store, as plain frames in the columns of `omicstore.schema`, and a look at its numbers.
 
     Columns that a frame lacks are null. Only `profiles` must hold rows.
 
@@ -60,6 +61,9 @@ class Catalogue:
         Whether the data is simulated.
     retractions
         Releases and patients that were retracted, of this release and others.
+    similar
+        Gives the profiles of different patients that are too much alike, found when it is first called; or None where
+        the numbers are not at hand.
     """
 
     profiles: pl.DataFrame
@@ -71,6 +75,7 @@ class Catalogue:
     release: str = ""
     simulated: bool = False
     retractions: tuple[Retraction, ...] = ()
+    similar: Callable[[], Similar] | None = None
 
     def __post_init__(self) -> None:
         for table in (PROFILES, PATIENTS, OUTCOMES, LABELS, PROVENANCE):
@@ -80,7 +85,12 @@ class Catalogue:
 
     @classmethod
     def of(cls, store: StoreLike, aliases: pl.DataFrame | None = None) -> Catalogue:
-        """Read the catalogue of an open store."""
+        """Read the catalogue of an open store, which has to stay open while the catalogue is used."""
+
+        @cache
+        def similar() -> Similar:
+            return similar_profiles(store)
+
         frames = {name: store.table(name) for name in TABLES}
         return cls(
             **frames,
@@ -88,6 +98,7 @@ class Catalogue:
             release=store.release,
             simulated=store.simulated,
             retractions=tuple(store.retractions),
+            similar=similar,
         )
 
     def retracted(self, releases: Iterable[str], patients: Iterable[str]) -> list[Retraction]:

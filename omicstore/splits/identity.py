@@ -7,21 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from omicstore.modalities import MATRIX_MODALITIES, MODALITIES
+from omicstore.errors import SplitError, nearest
+from omicstore.splits.batches import CONTINUOUS
+from omicstore.splits.edges import EDGES, GUESSED, STRUCK, all_edges, held, strike
 from omicstore.store.splitfile import frame_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from omicstore.splits.catalogue import Catalogue
+    from omicstore.splits.spec import NotSame
 
 __all__ = ["CONTINUOUS", "EDGES", "Groups", "Identity", "components", "groups_of", "identity"]
-
-#: Where two people with the same numbers cannot be chance. Calls of a few levels (cnv, mut) are often equal.
-CONTINUOUS: tuple[str, ...] = tuple(m for m in MATRIX_MODALITIES if not MODALITIES[m].calls)
-
-#: kind, the two ends as ``kind:id``, and what says so.
-EDGES: dict[str, Any] = {"kind": pl.String, "left": pl.String, "right": pl.String, "evidence": pl.String}
 
 
 class Groups:
@@ -60,16 +57,20 @@ class Identity:
     Attributes
     ----------
     edges
-        kind, left, right, evidence: every edge of the patients' groups, sorted; the columns of `EDGES`.
+        kind, left, right, evidence: every edge of the patients' groups, sorted; the columns of `EDGES`. Where edges
+        are struck out, also ``struck``: the reason, null for the others.
     group_of
         Patient to the group's id: the smallest patient id in it.
+    idle
+        Entries of ``split.not_same`` between whose patients there is no edge that could be struck out.
     """
 
     edges: pl.DataFrame
     group_of: dict[str, str]
+    idle: tuple[NotSame, ...] = ()
 
     def summary(self, threshold: float) -> dict[str, Any]:
-        """Return the manifest's ``identity`` section."""
+        """Return what the manifest's ``identity`` section says of the graph."""
         kinds = self.edges.group_by("kind").len().sort("kind")
         sizes: dict[str, int] = {}
         for group in self.group_of.values():
@@ -82,14 +83,51 @@ class Identity:
             "n_patients": len(self.group_of),
             "n_groups": len(sizes),
             "groups_of_several": {g: n for g, n in sorted(sizes.items()) if n > 1},
+            "struck": struck(self.edges),
         }
 
+    def refuse_idle(self) -> None:
+        """Refuse entries of ``split.not_same`` that strike nothing out.
 
-def identity(catalogue: Catalogue, patients: Iterable[str], near_duplicate_r: float) -> Identity:
+        Raises
+        ------
+        SplitError
+            For the first of them; names the patients of near names whom an edge joins.
+        """
+        for entry in self.idle:
+            guessed = self.edges.filter(pl.col("kind").is_in(GUESSED))
+            joined = {tuple(sorted(_bare(end) for end in ends)) for ends in guessed.select("left", "right").iter_rows()}
+            group = self.group_of.get(entry.left)
+            together = group is not None and group == self.group_of.get(entry.right)
+            near = set(nearest(entry.left, {p for pair in joined for p in pair}))
+            near |= set(nearest(entry.right, {p for pair in joined for p in pair}))
+            close = sorted(f"{a} and {b}" for a, b in joined if {a, b} & near)[:3]
+            shared = "; what joins these two is a sample or aliquot that they share, or a third patient"
+            raise SplitError(
+                f"split.not_same strikes out an edge between {entry.left} and {entry.right}, and there is none"
+                + (shared if together else ""),
+                expected=f"two patients whom an edge joins, such as {', '.join(close)}" if close else "no entry",
+                run="correct split.not_same in params.yaml; identity.parquet of the split lists the edges",
+            )
+
+
+def struck(edges: pl.DataFrame) -> list[dict[str, Any]]:
+    """Return the edges that are struck out: left, right, kind, evidence and reason of each, sorted."""
+    if STRUCK not in edges.columns:
+        return []
+    return [
+        {"left": _bare(left), "right": _bare(right), "kind": kind, "evidence": evidence, "reason": reason}
+        for kind, left, right, evidence, reason in edges.drop_nulls(STRUCK).select(*EDGES, STRUCK).iter_rows()
+    ]
+
+
+def identity(
+    catalogue: Catalogue, patients: Iterable[str], near_duplicate_r: float, not_same: Sequence[NotSame] = ()
+) -> Identity:
     """Join everything that may be one person.
 
     Edges: a patient and each sample; a sample and each aliquot or slide; two names of the alias table; and profiles of
-    two patients with one content, or a correlation of at least `near_duplicate_r`, in a modality of `CONTINUOUS`. A
+    two patients with one content, or near-duplicates (see `omicstore.splits.similar`), in a modality of `CONTINUOUS`. A
     patient, sample or aliquot found in two cohorts is one node, so overlapping cohorts join by themselves.
 
     Parameters
@@ -99,40 +137,20 @@ def identity(catalogue: Catalogue, patients: Iterable[str], near_duplicate_r: fl
     patients
         The patients to group.
     near_duplicate_r
-        The threshold, on ``nearest_r`` of the profiles.
+        Profiles of two patients that correlate by at least so much are one person's, whatever the next best r.
+    not_same
+        Edges that are struck out: they are kept as evidence, and join nobody.
     """
-    profiles = catalogue.profiles
-    end = pl.when(pl.col("modality") == "patches").then(pl.lit("slide")).otherwise(pl.lit("aliquot"))
-    # `#2` tells two columns of one id apart; they are still one aliquot.
-    physical = pl.format("{}:{}", end, pl.col("profile_id").str.replace(r"#\d+$", ""))
-    edges = [
-        profiles.select(
-            kind=pl.lit("sample"),
-            left=pl.format("patient:{}", "patient_id"),
-            right=pl.format("sample:{}", "sample_id"),
-            evidence=pl.lit("profiles"),
-        ),
-        profiles.select(
-            kind=end, left=pl.format("sample:{}", "sample_id"), right=physical, evidence=pl.lit("profiles")
-        ),
-        _same_content(profiles),
-        _near(profiles, near_duplicate_r),
-    ]
-    if catalogue.aliases is not None:
-        edges.append(
-            catalogue.aliases.select(
-                kind=pl.lit("alias"),
-                left=pl.format("patient:{}", "patient_id"),
-                right=pl.format("patient:{}", "alias"),
-                evidence=pl.lit("aliases"),
-            )
-        )
-    joined = pl.concat([e.select(pl.col(c).cast(t) for c, t in EDGES.items()) for e in edges])
-    joined = joined.drop_nulls().unique().sort(*EDGES)
+    joined, idle = strike(all_edges(catalogue, near_duplicate_r), not_same)
     wanted, groups = set(patients), _joined(joined)
     roots = {groups.find(f"patient:{p}") for p in wanted}
-    own = pl.Series([groups.find(left) in roots for left in joined["left"].to_list()], dtype=pl.Boolean)
-    return Identity(joined.filter(own), groups_of(groups, wanted, "patient"))
+    # A struck edge is stored with the group of its either end.
+    ends = joined.select("left", "right").iter_rows()
+    own = pl.Series([bool({groups.find(a), groups.find(b)} & roots) for a, b in ends], dtype=pl.Boolean)
+    kept = joined.filter(own)
+    if STRUCK in kept.columns and kept[STRUCK].null_count() == kept.height:
+        kept = kept.drop(STRUCK)
+    return Identity(kept, groups_of(groups, wanted, "patient"), idle)
 
 
 def components(edges: pl.DataFrame, patients: Iterable[str]) -> dict[str, str]:
@@ -151,45 +169,10 @@ def groups_of(groups: Groups, names: Iterable[str], prefix: str) -> dict[str, st
 
 def _joined(edges: pl.DataFrame) -> Groups:
     groups = Groups()
-    for left, right in edges.select("left", "right").iter_rows():
+    for left, right in held(edges).select("left", "right").iter_rows():
         groups.join(left, right)
     return groups
 
 
-def _same_content(profiles: pl.DataFrame) -> pl.DataFrame:
-    """Return an edge from the first patient with a content to every other one with it."""
-    measured = profiles.filter(
-        pl.col("modality").is_in(CONTINUOUS)
-        & pl.col("content_hash").is_not_null()
-        & (pl.col("n_missing").fill_null(0) < pl.col("n_features").fill_null(1))
-    )
-    by = ["modality", "content_hash"]
-    return (
-        measured.select(*by, "patient_id")
-        .unique()
-        .with_columns(first=pl.col("patient_id").min().over(by))
-        .filter(pl.col("patient_id") != pl.col("first"))
-        .select(
-            kind=pl.lit("same_content"),
-            left=pl.format("patient:{}", "first"),
-            right=pl.format("patient:{}", "patient_id"),
-            evidence=pl.format("{} {}", "modality", "content_hash"),
-        )
-    )
-
-
-def _near(profiles: pl.DataFrame, threshold: float) -> pl.DataFrame:
-    key = ["cohort", "modality", "profile_id"]
-    near = profiles.filter(pl.col("modality").is_in(CONTINUOUS) & (pl.col("nearest_r") >= threshold))
-    other = profiles.select("cohort", "modality", nearest_profile="profile_id", other="patient_id").unique()
-    return (
-        near.select(*key, "patient_id", "nearest_profile", "nearest_r")
-        .join(other, on=["cohort", "modality", "nearest_profile"])
-        .filter(pl.col("patient_id") != pl.col("other"))
-        .select(
-            kind=pl.lit("near_duplicate"),
-            left=pl.format("patient:{}", pl.min_horizontal("patient_id", "other")),
-            right=pl.format("patient:{}", pl.max_horizontal("patient_id", "other")),
-            evidence=pl.format("{} r={}", "modality", pl.col("nearest_r").round(3)),
-        )
-    )
+def _bare(end: str) -> str:
+    return end.partition(":")[2]

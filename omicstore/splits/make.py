@@ -13,6 +13,7 @@ from omicstore.splits.exposure import pretrained
 from omicstore.splits.folds import joined_rows, per_fold, refuse_unusable
 from omicstore.splits.identity import identity
 from omicstore.splits.manifest import FORMAT, Manifest
+from omicstore.splits.overlap import alias_facts, cohort_facts
 from omicstore.splits.placing import Task, assignments_of
 from omicstore.splits.spec import BLOCKS
 from omicstore.splits.strata import balance, patient_strata
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from omicstore.splits.catalogue import Catalogue
+    from omicstore.splits.identity import Identity
     from omicstore.splits.placing import Placed
     from omicstore.splits.spec import SplitSpec
 
@@ -66,14 +68,15 @@ def split_catalogue(
     seen = universe(catalogue, spec)
     if without is not None:
         seen = _without(seen, without)
-    who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r)
+    who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r, spec.not_same or ())
+    who.refuse_idle()
     strata = patient_strata(catalogue, seen, spec)
     placed = _rounds(place or spec.way.function(), Task(seen.samples, strata, who.group_of, catalogue, spec))
     n_folds = placed.k * len(spec.seeds)
     if not placed.excluded.is_empty():
         seen = _without(seen, placed.excluded)
         strata = strata.join(seen.samples, on=["cohort", "patient_id"], how="semi")
-        who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r)
+        who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r, spec.not_same or ())
     assignments = assignments_of(seen.samples, who.group_of, placed.parts)
     rows = joined_rows(assignments, seen.samples, strata)
     refuse_unusable(rows, spec, n_folds)
@@ -89,7 +92,7 @@ def split_catalogue(
             "retractions": _retractions(catalogue, seen),
         },
         "cohort": _cohort(seen, strata, cohorts, spec),
-        "identity": who.summary(spec.near_duplicate_r),
+        "identity": _identity(who, catalogue, spec),
         "blocks": _blocks(seen, placed, spec),
         "strategy": {
             "name": spec.strategy,
@@ -116,6 +119,15 @@ def split_catalogue(
 def _retractions(catalogue: Catalogue, seen: Universe) -> list[dict[str, Any]]:
     """Return what was retracted of what is split, as it is known now."""
     return [r.to_json() for r in catalogue.retracted([catalogue.release], seen.samples["patient_id"])]
+
+
+def _identity(who: Identity, catalogue: Catalogue, spec: SplitSpec) -> dict[str, Any]:
+    similar = None if catalogue.similar is None else catalogue.similar().to_json(spec.near_duplicate_r)
+    return who.summary(spec.near_duplicate_r) | {
+        "similarity": similar,
+        "cohorts": cohort_facts(catalogue, who.group_of),
+        "aliases": alias_facts(catalogue),
+    }
 
 
 def _cohort(seen: Universe, strata: pl.DataFrame, cohorts: tuple[str, ...], spec: SplitSpec) -> dict[str, Any]:

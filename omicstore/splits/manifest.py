@@ -11,7 +11,7 @@ import polars as pl
 
 from omicstore.errors import SplitError, UnknownNameError
 from omicstore.files import canonical_json, write_if_changed
-from omicstore.splits.identity import EDGES
+from omicstore.splits.edges import EDGES, STRUCK
 from omicstore.splits.placing import ASSIGNMENTS
 from omicstore.store.splitfile import PARTS, body_hash
 
@@ -37,7 +37,8 @@ class Manifest:
     assignments
         sample_id, patient_id, group_id, site, cohort, fold, part: one row per sample and fold.
     edges
-        kind, left, right, evidence: the identity graph that the groups come from.
+        kind, left, right, evidence: the identity graph that the groups come from; and struck, the reason why an edge
+        joins nobody, where any is struck out.
     """
 
     body: dict[str, Any]
@@ -138,7 +139,8 @@ def read(path: Path) -> Manifest:
         raise SplitError(
             f"{folder / 'manifest.json'} has the format {found!r}", expected=FORMAT, run="omicstore split make"
         )
-    for frame, columns, name in ((assignments, ASSIGNMENTS, FILES[1]), (edges, EDGES, FILES[2])):
+    kinds = EDGES | {STRUCK: pl.String} if STRUCK in edges.columns else EDGES
+    for frame, columns, name in ((assignments, ASSIGNMENTS, FILES[1]), (edges, kinds, FILES[2])):
         if frame.schema != pl.Schema(columns):
             raise SplitError(
                 f"{folder / name} has the columns {', '.join(frame.columns)}",

@@ -197,7 +197,7 @@ def _against(outer: Manifest, inner: Manifest) -> list[str]:
     if outer.body["strategy"]["name"] == RANDOM:
         failed += _named(inner.assignments.join(tested, on=key, how="semi")["sample_id"], "is tested in the outer fold")
     else:
-        both = pl.concat([outer.edges, inner.edges]).unique().sort(*outer.edges.columns)
+        both = pl.concat([outer.edges, inner.edges], how="diagonal").unique().sort(*outer.edges.columns)
         held = inner.assignments["patient_id"].unique()
         of = components(both, {*held.to_list(), *tested["patient_id"].to_list()})
         groups = {of[p] for p in tested["patient_id"].to_list()}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from omicstore.splits.catalogue import Catalogue
     from omicstore.splits.manifest import Manifest
+    from omicstore.splits.spec import NotSame
 
 __all__ = ["broken_rows", "verify"]
 
@@ -53,12 +54,14 @@ def verify(manifest: Manifest, catalogue: Catalogue | None = None) -> list[Check
         _closed_world(manifest, catalogue, spec),
     ]
     seen = universe(catalogue, spec)
-    who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r)
+    who = identity(catalogue, seen.samples["patient_id"].to_list(), spec.near_duplicate_r, spec.not_same or ())
     rows = joined_rows(manifest.assignments, seen.samples, patient_strata(catalogue, seen, spec))
     # The groups as the store has them now: a link found since then must not cross the split either.
     regrouped = rows.with_columns(
         group_id=pl.col("patient_id").replace_strict(who.group_of, default=pl.col("patient_id"))
     )
+    if spec.not_same:
+        found.append(_not_same(who.idle))
     return [*found, *leak_checks(regrouped, seen.samples, who.edges, catalogue, spec)]
 
 
@@ -132,6 +135,14 @@ def _retractions(manifest: Manifest, catalogue: Catalogue) -> CheckResult:
     more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
     why = "; ".join(r.sentence for r in found[:_SHOWN]) + more
     return CheckResult("retractions", what, "fail", "warning", why, evidence)
+
+
+def _not_same(idle: tuple[NotSame, ...]) -> CheckResult:
+    """Look for struck edges that the store no longer has."""
+    failed = [f"{entry.left} and {entry.right} ({entry.reason})" for entry in idle]
+    evidence = {"offenders": failed[:_SHOWN], "n_offenders": len(failed)} if failed else {}
+    what, why = "every entry of split.not_same strikes an edge out", "no edge of the store joins them"
+    return CheckResult("not_same", what, "fail" if failed else "pass", "warning", why if failed else "", evidence)
 
 
 def _release(manifest: Manifest, catalogue: Catalogue, spec: SplitSpec) -> CheckResult:
