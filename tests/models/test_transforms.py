@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -8,18 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from models.files import hash_array
 from models.transforms import TransformState, fit_pipeline, fit_state, load_state
-from models.transforms.steps import column_quantiles
-from omicstore.errors import LeakageError, UnknownNameError
+from models.transforms.steps import PIPELINES, Step, column_quantiles
+from omicstore.errors import LeakageError, UnknownNameError, UsageError
+from omicstore.store.splitfile import row_hash
 
 FEATURES = [f"g{i}" for i in range(6)]
-matrices = hnp.arrays(
-    np.float32, (9, 6), elements=st.one_of(st.floats(0, 1000, width=32), st.just(float("nan"))), fill=st.nothing()
-)
+#: 0 has two bit patterns and is one number.
+numbers = st.floats(0, 1000, width=32).map(abs)
+matrices = hnp.arrays(np.float32, (9, 6), elements=st.one_of(numbers, st.just(float("nan"))), fill=st.nothing())
 
 
-def fitted(values: np.ndarray, transform: str = "default", unit: str = "tpm") -> TransformState:
-    names = [f"s{i}" for i in range(len(values))]
+def fitted(
+    values: np.ndarray, transform: str = "default", unit: str = "tpm", ids: list[str] | None = None
+) -> TransformState:
+    names = ids or [f"s{i}" for i in range(len(values))]
     return fit_state(
         transform,
         {"rna": values},
@@ -40,26 +46,112 @@ def test_quantiles_are_numpys(values: np.ndarray, q: float) -> None:
     np.testing.assert_allclose(column_quantiles(values, (q,))[0, some], expected, rtol=1e-5, atol=1e-4)
 
 
-@given(matrices, matrices)
-@settings(deadline=None, max_examples=40)
-def test_state_does_not_know_the_test_rows(values: np.ndarray, other: np.ndarray) -> None:
-    # The split decides which rows the fit is given; whatever the others hold, the state is the same.
-    train = slice(0, 6)
-    both = np.concatenate([values[train], other])
-    assert fitted(values[train]).describe() == fitted(both[train]).describe()
-    before = fitted(values[train]).describe()
-    state = fitted(values[train])
-    state.apply("rna", other, FEATURES)
-    assert state.describe() == before
+def content(state: TransformState) -> dict[str, bytes]:
+    """Return the bytes of a state's two files."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = state.save(Path(folder))
+        return {p.name: p.read_bytes() for p in path.parent.iterdir()}
 
 
-@given(st.integers(0, 8), st.integers(0, 5), st.floats(1, 900, width=32))
-@settings(deadline=None, max_examples=40)
-def test_state_changes_with_one_training_value(row: int, column: int, value: float) -> None:
-    values = np.random.default_rng(0).gamma(2, 10, size=(9, 6)).astype(np.float32)
+@pytest.mark.parametrize("transform", PIPELINES)
+@given(values=matrices, row=st.integers(0, 8), column=st.integers(0, 5), new=st.one_of(numbers, st.just(float("nan"))))
+@settings(deadline=None, max_examples=60)
+def test_one_number_of_one_training_row_changes_the_state(
+    transform: str, values: np.ndarray, row: int, column: int, new: float
+) -> None:
     changed = values.copy()
-    changed[row, column] += np.float32(value)
-    assert fitted(values).describe() != fitted(changed).describe()
+    changed[row, column] = new
+    same = np.array_equal(values, changed, equal_nan=True)
+    assert (content(fitted(values, transform)) == content(fitted(changed, transform))) is same
+
+
+@pytest.mark.parametrize("transform", PIPELINES)
+@given(values=matrices, data=st.data())
+@settings(deadline=None, max_examples=40)
+def test_the_order_of_the_rows_changes_no_byte(transform: str, values: np.ndarray, data: st.DataObject) -> None:
+    order = data.draw(st.permutations(range(9)))
+    names = [f"s{i}" for i in range(9)]
+    twins = [*names[:7], "s6", "s6"]  # as where two cohorts share a sample
+    for ids in (names, twins):
+        turned = fitted(values[order], transform, ids=[ids[i] for i in order])
+        assert content(turned) == content(fitted(values, transform, ids=ids))
+
+
+@pytest.mark.parametrize("transform", PIPELINES)
+@given(values=matrices, other=matrices)
+@settings(deadline=None, max_examples=20)
+def test_transforming_other_rows_changes_no_byte(transform: str, values: np.ndarray, other: np.ndarray) -> None:
+    state = fitted(values, transform)
+    before = content(state)
+    state.apply("rna", other, FEATURES)
+    assert content(state) == before
+
+
+@pytest.mark.parametrize("step", {type(step): step for steps in PIPELINES.values() for step in steps}.values())
+@given(values=matrices, other=matrices)
+@settings(deadline=None, max_examples=30)
+def test_a_step_learns_from_what_it_is_fitted_on_alone(step: Step, values: np.ndarray, other: np.ndarray) -> None:
+    values, other = values[:, ~np.isnan(values).all(axis=0)], other[:, ~np.isnan(values).all(axis=0)]
+    kept, learned = values.copy(), step.fit(values)
+    alone = {key: array.copy() for key, array in learned.items()}
+    one_by_one = [step.apply(other[i : i + 1], learned) for i in range(len(other))]
+    together = step.apply(other, learned)
+    np.testing.assert_array_equal(np.concatenate(one_by_one), together)
+    assert {k: v.tobytes() for k, v in learned.items()} == {k: v.tobytes() for k, v in alone.items()}
+    np.testing.assert_array_equal(values, kept)
+    again = step.fit(values)
+    assert {k: v.tobytes() for k, v in again.items()} == {k: v.tobytes() for k, v in alone.items()}
+
+
+def test_every_step_that_learns_sees_each_training_row() -> None:
+    values = np.random.default_rng(0).gamma(2, 10, size=(9, 6)).astype(np.float32)
+    for steps in PIPELINES.values():
+        for step in steps:
+            # Rows at the edges and in the middle of their column: limits see the former, medians the latter.
+            seen = [
+                any((step.fit(changed)[k] != v).any() for k, v in step.fit(values).items())
+                for changed in (_moved(values, rank) for rank in (0, 4, 8))
+            ]
+            assert any(seen) is bool(step.fit(values))
+
+
+def _moved(values: np.ndarray, rank: int) -> np.ndarray:
+    changed = values.copy()
+    changed[np.argsort(values[:, 0])[rank], 0] += 1
+    return changed
+
+
+def test_a_state_says_which_rows_it_has_seen() -> None:
+    values = np.random.default_rng(10).gamma(2, 10, size=(9, 6)).astype(np.float32)
+    values[2] = np.nan
+    state = fitted(values)
+    names = [f"s{i}" for i in range(9)]
+    entry = state.describe()["modalities"]["rna"]
+    assert state.describe()["fitted_on"] == names
+    assert state.fitted_on_row_hash == row_hash(names)
+    assert entry["row_hash"] == row_hash([n for n in names if n != "s2"])
+    assert entry["n_rows"] == 8
+    assert entry["input_hash"] == hash_array(np.delete(values, 2, axis=0))
+    assert entry["output_hash"] == hash_array(state.apply("rna", np.delete(values, 2, axis=0), FEATURES))
+
+
+def test_records_that_are_read_as_they_are() -> None:
+    asked = {"split": "s", "manifest_hash": "h", "fold": 0, "sample_ids": ["b", "a"]}
+    state = fit_state("default", {}, {}, {}, as_is=["report", "Patches"], **asked)
+    assert (state.as_is, state.modalities, state.fitted_on) == (("patches", "report"), (), ("a", "b"))
+    with tempfile.TemporaryDirectory() as folder:
+        assert load_state(state.save(Path(folder))) == state
+    with pytest.raises(UsageError, match="rna is a matrix and is not read as it is"):
+        fit_state("default", {}, {}, {}, as_is=["rna"], **asked)
+
+
+def test_a_state_of_an_older_version_is_refused(tmp_path: Path) -> None:
+    path = fitted(np.random.default_rng(9).gamma(2, 10, size=(50, 6)).astype(np.float32)).save(tmp_path)
+    body = json.loads(path.read_text())
+    del body["fitted_on"]
+    path.write_text(json.dumps(body))
+    with pytest.raises(LeakageError, match="is of an older version: it lacks fitted_on"):
+        load_state(path)
 
 
 @pytest.mark.parametrize("transform", ["default", "paper"])
