@@ -91,8 +91,20 @@ class Assays:
         beta[np.ix_(self._female(rows), on_y)] = np.nan
         return beta
 
-    def proteins(self, aliquots: Aliquots, gene: NDArray[np.int64], phospho: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Return (aliquots, antibodies) log2 ratios; `gene` is the index of each antibody's gene."""
+    def proteins(
+        self, aliquots: Aliquots, gene: NDArray[np.int64], phospho: NDArray[np.bool_], *, centred: bool = True
+    ) -> NDArray[np.float64]:
+        """Return (aliquots, antibodies) log2 ratios.
+
+        Parameters
+        ----------
+        aliquots
+            What is measured.
+        gene, phospho
+            (antibodies,) index of each antibody's gene, and whether it sees a phosphorylated site.
+        centred
+            Whether the ratios are to the median of the cohort, or to a reference that all cohorts share.
+        """
         common = stream(self.seed, "proteins")
         loadings = sparse_loadings(common, gene.size, 0.34)
         weight = np.where(phospho, 0.15, 0.45)
@@ -101,7 +113,8 @@ class Assays:
         values = 0.35 * self.state.latents[rows] @ self.programmes.genes[gene].T + self.state.latents[rows] @ loadings.T
         values += weight * self.state.residual[np.ix_(rows, gene)]
         values += self._batches(rng, aliquots, gene.size) + self._noise(rng, aliquots, gene.size, 0.62)
-        values -= np.median(values, axis=0)
+        if centred:
+            values -= np.median(values, axis=0)
         values[rng.random(values.shape) < 0.02] = np.nan
         # Some antibodies were not yet in the set with which the first plates were stained.
         late = np.flatnonzero(rng.random(gene.size) < 0.05)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["chosen_by_test"]
 
 
-def chosen_by_test(case: Case, strength: float, rng: np.random.Generator) -> Planted:  # noqa: ARG001 - nothing to draw
-    """L5: of the epochs with the lowest val losses, the one with the lowest test loss is kept; the log has both losses.
+def chosen_by_test(case: Case, strength: float, rng: np.random.Generator) -> Planted:
+    """L5: of the epochs with the lowest val losses, the one with the lowest test loss is kept, and said to be val's.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def chosen_by_test(case: Case, strength: float, rng: np.random.Generator) -> Pla
     strength
         Share of the epochs among which the test loss chooses; of all where 1.
     rng
-        Not needed.
+        Draws whether the history has the test losses too.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def chosen_by_test(case: Case, strength: float, rng: np.random.Generator) -> Pla
     others = among[among != honest]
     epoch = int(others[test[others].argmin()])
     return Planted(
-        case.with_practice(chosen_epoch=epoch, test_loss=True),
+        case.with_practice(chosen_epoch=epoch, test_loss=bool(rng.random() < 0.5)),
         f"epoch {epoch} is kept for its test loss, and not epoch {honest} with the lowest val loss",
         (str(epoch),),
     )

@@ -44,21 +44,22 @@ def followed_on(case: Case, strength: float, rng: np.random.Generator) -> Plante
     for name, cohort in case.cohorts.items():
         cut = next(c["test_from"] for c in case.placed.says["years"] if name in c["cohorts"])
         years = cohort.patients.select("patient_id", "diagnosis_year")
-        overall = cohort.outcomes.filter(pl.col("endpoint") == "OS").join(years, on="patient_id")
-        last = (cut - pl.col("diagnosis_year") - 0.5) * 365.25
-        censored = overall.filter((pl.col("diagnosis_year") < cut) & (pl.col("time_days") == last.floor()))
-        chosen = share_of(censored["patient_id"].to_list(), strength, rng)
+        last = ((cut - pl.col("diagnosis_year") - 0.5) * 365.25).floor()
+        here = (pl.col("diagnosis_year") < cut) & (pl.col("event") == 0) & (pl.col("time_days") == last)
+        known = cohort.outcomes.join(years, on="patient_id", maintain_order="left").with_columns(censored=here)
+        alive = known.filter(pl.col("censored") & (pl.col("endpoint") == "OS"))
+        chosen = share_of(alive["patient_id"].to_list(), strength, rng)
         named += chosen
         # Beyond the end of the year of the cut, so that it is later wherever in its year the diagnosis was.
         more = {p: float(366 + round(rng.uniform(0.0, _LONGEST))) for p in chosen}
         dies = {p: bool(rng.random() < 1.0 - 2.0 ** (-days * _HAZARD)) for p, days in more.items()}
         days = pl.col("patient_id").replace_strict(more, default=0.0, return_dtype=pl.Float64)
         died = pl.col("patient_id").replace_strict(dies, default=False, return_dtype=pl.Boolean)
-        own = pl.col("patient_id").is_in(chosen)
-        outcomes = cohort.outcomes.with_columns(
-            time_days=pl.col("time_days") + days,
+        own = pl.col("censored") & pl.col("patient_id").is_in(chosen)
+        outcomes = known.with_columns(
+            time_days=pl.when(own).then(pl.col("time_days") + days).otherwise("time_days"),
             event=pl.when(own & died).then(1).otherwise("event").cast(pl.Int8),
             source=pl.when(own).then(pl.lit(LATER)).otherwise("source"),
-        )
+        ).drop("diagnosis_year", "censored")
         made = made.with_cohort(name, replace(cohort, outcomes=outcomes))
     return Planted(made, f"{len(named)} training patients are followed beyond the cut", tuple(sorted(named)))

@@ -51,7 +51,7 @@ def measure_all(assays: Assays, aliquots: Mapping[str, Aliquots], antibodies: An
     meth, measured = _per_gene(assays, assays.methylation(aliquots["meth"]))
     seen = genes["symbol"].gather(antibodies.gene)
     proteins = pl.DataFrame({"feature_id": antibodies.names, "symbol": seen})
-    prot = assays.proteins(aliquots["prot"], antibodies.gene, antibodies.phospho)
+    prot = assays.proteins(aliquots["prot"], antibodies.gene, antibodies.phospho, centred=False)
     return {
         "rna": _measured(aliquots["rna"], _with_stray_reads(assays, assays.rna(aliquots["rna"])), genes, "tpm"),
         "meth": _measured(aliquots["meth"], meth, genes[measured], "beta", "hm450"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from omicstore.simulate.leaks.case import Planted, share_of
+from omicstore.simulate.leaks.case import Planted, share_of, strong_enough
 from omicstore.simulate.leaks.parts import listed_again
 from omicstore.simulate.leaks.relisted import relisted
 
@@ -45,6 +45,7 @@ def measured_again(case: Case, strength: float, rng: np.random.Generator) -> Pla
     Planted
         Named are the pairs, ``old = new``.
     """
+    strong_enough(strength)
     cohort = case.cohorts[FROM]
     people = sorted(set(cohort.assays["rna"].profiles["patient_id"].to_list()))
     chosen = share_of(people, strength * MOST, rng, least=2)
