@@ -57,8 +57,11 @@ def write_study(root: Path, case: Case, store: Path | None = None) -> Path:
         own.parent.mkdir()
         own.symlink_to(store.absolute(), target_is_directory=True)
     with omicstore.open(own) as opened:
+        catalogue = Catalogue.of(opened)
+        if not case.practice.closure:
+            catalogue = replace(catalogue, similar=None)
         # The folds are those that the case says, whoever dealt them: the manifest is made around them.
-        manifest = split_catalogue(Catalogue.of(opened), spec, lambda _: case.placed)
+        manifest = split_catalogue(catalogue, spec, lambda _: case.placed)
     if not case.practice.closure:
         manifest = _by_name(manifest)
     folder = root / "splits" / SPLIT
@@ -78,8 +81,9 @@ def _by_name(manifest: Manifest) -> Manifest:
     edges = manifest.edges.filter(pl.col("kind").is_in(_BY_NAME))
     assignments = manifest.assignments.with_columns(group_id="patient_id")
     people = {p: p for p in assignments["patient_id"].to_list()}
+    threshold = float(manifest.body["params"]["near_duplicate_r"])
     body = manifest.body | {
-        "identity": Identity(edges, people).summary(float(manifest.body["params"]["near_duplicate_r"])),
+        "identity": manifest.body["identity"] | Identity(edges, people).summary(threshold),
         "assignments_hash": frame_hash(assignments),
     }
     body["manifest_hash"] = body_hash(body)
