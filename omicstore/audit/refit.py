@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Learned = dict[str, Floats]
 
-__all__ = ["LINEAR", "Fitted", "differs", "fit_again", "fitting_rows", "output_hash", "refit", "steps_of"]
+__all__ = ["LINEAR", "Fitted", "can_fit", "differs", "fit_again", "fitting_rows", "output_hash", "refit", "steps_of"]
 
 #: Units of amounts, which the default transform takes the logarithm of.
 LINEAR = frozenset({"copy_number", "counts", "fpkm", "fpkm_uq", "intensity", "rpm", "rsem_normalized", "tpm"})
@@ -86,6 +86,11 @@ def steps_of(transform: str, unit: str) -> tuple[str, ...] | None:
     if steps is None or transform != "default" or unit in LINEAR:
         return steps
     return tuple(name for name in steps if name != "log1p")
+
+
+def can_fit(bundle: Bundle) -> bool:
+    """Tell whether the store that a model names is here, so that its rows and numbers are known."""
+    return bundle.store is not None and bundle.table("profiles") is not None
 
 
 def fitting_rows(bundle: Bundle, fold: int, part: str = "train") -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from omicstore.audit.encoding import axis_hash, body_hash, file_hash
 from omicstore.audit.finding import Finding, failed, not_applicable, result
 from omicstore.audit.reading import BROKEN, at, because
-from omicstore.audit.refit import fitting_rows
+from omicstore.audit.refit import can_fit, fitting_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -142,7 +142,7 @@ def _origin(bundle: Bundle, sidecar: dict[str, Any]) -> list[str]:
     if sidecar.get("release") != release:
         said.append(f"the model names the release {str(sidecar.get('release'))[:12]}, its split {str(release)[:12]}")
     fold = at(sidecar, "split", "fold")
-    if bundle.body is not None and isinstance(fold, int):
+    if can_fit(bundle) and isinstance(fold, int):
         for part in ("train", "val"):
             stated, found = sidecar.get(f"n_{part}"), len(fitting_rows(bundle, fold, part))
             if stated is not None and stated != found:

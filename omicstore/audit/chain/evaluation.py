@@ -13,7 +13,7 @@ from omicstore.audit.chain.metrics import Resamples, derived, flat_names, tables
 from omicstore.audit.encoding import body_hash, file_hash, frame_hash, row_hash
 from omicstore.audit.finding import Finding, failed, not_applicable, result
 from omicstore.audit.reading import BROKEN, at, because, json_object
-from omicstore.audit.refit import fitting_rows
+from omicstore.audit.refit import can_fit, fitting_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +37,8 @@ def evaluation(bundle: Bundle) -> Finding:
     folder, body = bundle.study / "reports", bundle.evaluation
     path = folder / "evaluation.json"
     if body is None:
-        if path.is_file() and json_object(path) is None:
-            return failed("evaluation", _WHAT, [f"{path} cannot be read"], _HOW)
+        if path.is_file() and not isinstance(at(json_object(path), "trained", "model"), str):
+            return failed("evaluation", _WHAT, [f"{path} cannot be read, or names no model"], _HOW)
         return not_applicable("evaluation", _WHAT, "there is no evaluation of this model in reports/")
     if "evaluation_hash" not in body:
         return not_applicable(
@@ -84,7 +84,7 @@ def _rows(bundle: Bundle, body: dict[str, Any]) -> list[str]:
     ):
         if test.get(key) != expected:
             said.append(f"evaluation.json was made on {key} {str(test.get(key))[:12]}, expected {str(expected)[:12]}")
-    if bundle.body is not None and isinstance(fold, int):
+    if can_fit(bundle) and isinstance(fold, int):
         rows = fitting_rows(bundle, fold, "test")
         if row_hash(rows) != test.get("row_hash"):
             said.append(f"evaluation.json was made on other rows than the {len(rows)} test rows of fold {fold}")

@@ -35,8 +35,14 @@ def release(bundle: Bundle) -> Finding:
     if body is None:
         return failed("release", _WHAT, [f"{bundle.store / 'store.json'} cannot be read"], _HOW)
     files, found = StoreFiles(bundle.store, body), None
+    if bundle.current is None:
+        files.say(f"{bundle.store / 'store.json'} cannot be read")
     try:
+        if bundle.current is not None and bundle.current is not body:  # the store moved on; is it whole?
+            _root(files, bundle.current)
         _check(files, body)
+        for path in sorted(set(body["files"]) - files.seen):
+            files.say(f"store.json names {path}, which is no part of anything")
         found = _root(files, body)
     except BROKEN as error:
         files.say(f"store.json lacks what every store has, or holds something else in its place ({error!r})")
@@ -118,9 +124,8 @@ def _sample_cells(folder: Path, body: dict[str, Any], path: Path) -> list[str]:
 
 
 def _root(files: StoreFiles, body: dict[str, Any]) -> str:
+    """Make the release id from the hashes of a store.json, and return it."""
     found = store_hash(body)
     if found != body["release"]:
         files.say(f"store.json states the release {str(body['release'])[:12]}, and what it names gives {found[:12]}")
-    for path in sorted(set(body["files"]) - files.seen):
-        files.say(f"store.json names {path}, which is no part of anything")
     return found

@@ -9,7 +9,7 @@ import numpy as np
 from omicstore.audit.encoding import array_hash, axis_hash, file_hash, row_hash
 from omicstore.audit.finding import Finding, not_applicable, result
 from omicstore.audit.reading import BROKEN, at, because, json_object
-from omicstore.audit.refit import differs, fit_again, fitting_rows, output_hash, steps_of
+from omicstore.audit.refit import can_fit, differs, fit_again, fitting_rows, output_hash, steps_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ def state(bundle: Bundle) -> Finding:
         if found is None or own is None:
             continue
         said += _claims(bundle, own, entry)
-        if bundle.body is None:
+        if not can_fit(bundle):
             notes.append("there is no store of this release here to fit on")
             continue
         rows = fitting_rows(bundle, int(own.body["fold"]))
