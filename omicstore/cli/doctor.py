@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from omicstore.cli.common import Output, StoreOption, command, counted, find_study
 from omicstore.errors import OmicstoreError, StudyError
+from omicstore.store.layout import part_of
 
 if TYPE_CHECKING:
     from omicstore.store.reader import Store
@@ -26,7 +28,7 @@ EXTRAS = {
 
 #: What ends a Parquet file.
 _MAGIC = b"PAR1"
-_MEND = "dvc checkout, or omicstore build"
+_MEND = "omicstore pull, dvc checkout, or omicstore build"
 
 #: A store is written beside the old one, so a full disk is met early.
 LEAST_FREE = 1 << 30
@@ -93,11 +95,25 @@ def _study() -> list[Finding]:
         findings.append(Finding("study", well=well, found=text, mend="correct the paths in params.yaml"))
     except OmicstoreError as error:
         findings.append(Finding("study", well=False, found=str(error), mend="edit params.yaml"))
-    # A killed `dvc repro` can leave this file empty; every later one then refuses to start.
-    lock = root / ".dvc" / "tmp" / "rwlock"
-    if lock.is_file() and lock.stat().st_size == 0:
-        findings.append(Finding("dvc", well=False, found=f"{lock} is empty", mend=f"rm {lock}"))
-    return findings
+    return [*findings, *_dvc(root)]
+
+
+def _dvc(root: Path) -> list[Finding]:
+    """Look at the file in which DVC notes who reads and writes: who is killed can leave it empty or cut off.
+
+    Every later command of DVC then refuses to start.
+    """
+    place = next((folder for folder in (root, *root.parents) if (folder / ".dvc").is_dir()), root)
+    lock = place / ".dvc" / "tmp" / "rwlock"
+    if not lock.is_file():
+        return []
+    try:
+        json.loads(lock.read_bytes())
+    except ValueError:
+        state = "broken" if lock.stat().st_size else "empty"
+        found = f"{lock} is {state}: a DVC command was killed while it wrote it, and all others refuse to start"
+        return [Finding("dvc", well=False, found=found, mend=f"rm {lock}, while no DVC command runs")]
+    return []
 
 
 def _disk() -> Finding:
@@ -108,6 +124,7 @@ def _disk() -> Finding:
 def _store(store: str | None) -> Finding:
     import omicstore
     from omicstore.cli.common import find_store
+    from omicstore.cli.query import not_pulled
 
     try:
         where = find_store(store)
@@ -117,9 +134,11 @@ def _store(store: str | None) -> Finding:
         return Finding("store", well=True, found="not built yet")
     try:
         with omicstore.open(where) as opened:
-            broken = _broken(opened)
+            broken, lacking = _broken(opened), not_pulled(opened, opened.cohorts, opened.modalities)
             text = f"release {opened.release[:12]}, {counted(len(opened.cohorts), 'cohort')}"
             text += f", {counted(len(opened.body['files']), 'file')}"
+            if lacking is not None:
+                text += f"; {lacking[0]} ({lacking[1]})"
     except OmicstoreError as error:
         return Finding("store", well=False, found=str(error), mend=_MEND)
     if broken:
@@ -128,10 +147,21 @@ def _store(store: str | None) -> Finding:
 
 
 def _broken(store: Store) -> list[str]:
-    """Return the files of a release that are absent or do not end as Parquet does; of a bucket none is looked at."""
+    """Return the files of a release that are absent or do not end as Parquet does; of a bucket none is looked at.
+
+    What was not pulled is not among them, and neither is an index, which readers can do without.
+    """
     if store.files.local is None:
         return []
-    return [path for path in sorted(store.body["files"]) if not _ends_well(store.files.local / path)]
+    left_out = {(cohort, modality) for cohort, names in store.not_here().items() for modality in names}
+    missing = {modality for _, modality in left_out}
+    found = []
+    for path in sorted(store.body["files"]):
+        cohort, modality = part_of(path)
+        pulled = (cohort, modality) not in left_out and not (cohort is None and modality in missing)
+        if (pulled or store.has(path)) and not _ends_well(store.files.local / path):
+            found.append(path)
+    return found
 
 
 def _ends_well(path: Path) -> bool:

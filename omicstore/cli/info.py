@@ -2,7 +2,8 @@
 
 With --json one object: release, dataset, simulated, modalities (names), warnings and notes (sentences), and cohorts,
 which per cohort has n_patients, n_samples, sample_types (type to number of samples) and modalities: per modality that
-the cohort has n_patients, n_samples, n_profiles, n_features, unit, upstream_fit and availability_percent (of patients).
+the cohort has here (whether its numbers are on this machine), n_patients, n_samples, n_profiles, n_features, unit,
+upstream_fit and availability_percent (of patients).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from omicstore.cli.common import Output, ReleaseOption, StoreOption, command, counted, find_store
-from omicstore.cli.query import percent
+from omicstore.cli.query import not_pulled, percent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +32,13 @@ def info(out: Output, *, store: StoreOption = None, release: ReleaseOption = Non
     import omicstore
 
     with omicstore.open(find_store(store), release=release) as opened:
-        body = opened.info()
+        body, absent = opened.info(), opened.not_here()
+        for cohort, held in body["cohorts"].items():
+            for modality, found in held["modalities"].items():
+                found["here"] = modality not in absent.get(cohort, ())
         warnings, notes = mixed_units(body), _build_warnings(opened)
+        if lacking := not_pulled(opened, opened.cohorts, opened.modalities):
+            notes.append(f"(x) {'; '.join(lacking)} brings it")
         warnings += [retraction.sentence for retraction in opened.retracted()]
     body = {**body, "warnings": warnings, "notes": notes}
     out.result(body, lambda: _show(out, body))
@@ -99,7 +105,8 @@ def _table(body: Mapping[str, Any], modalities: Sequence[str]) -> Any:
         cells = []
         for modality in modalities:
             found = held["modalities"].get(modality)
-            cells.append(_cell(found["n_samples"], found["n_patients"], held["n_patients"]) if found else "-")
+            cell = _cell(found["n_samples"], found["n_patients"], held["n_patients"]) if found else "-"
+            cells.append(cell if not found or found["here"] else f"x {cell}")
             if found:
                 total[modality] += found["n_samples"]
                 with_it[modality] += found["n_patients"]

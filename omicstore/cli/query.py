@@ -15,7 +15,7 @@ from omicstore.cli.common import DryRun, Output, command, counted
 from omicstore.modalities import MODALITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from omicstore.store.reader import Store
 
@@ -54,6 +54,8 @@ def query(
         for warning in cohort.warnings:
             out.warn(warning)
         body = cohort.summary()
+        if lacking := not_pulled(store, body["cohorts"], body["modalities"]):
+            out.warn(f"{'; '.join(lacking)} brings it")
         if "patches" in body["modalities"]:
             body = {**body, "notes": [*body["notes"], *_encoders(store, body["cohorts"])]}
         if folder is not None:
@@ -61,6 +63,19 @@ def query(
 
             write(out, cohort, "parquet", folder, overwrite=overwrite, dry_run=dry_run)
         out.result(body, lambda: _show(out, body, ask, exported=folder is not None))
+
+
+def not_pulled(store: Store, cohorts: Iterable[str], modalities: Iterable[str]) -> tuple[str, str] | None:
+    """Return what of these cohorts and modalities is not on this machine, and the command that brings it, if any is."""
+    asked, everything = set(modalities), store.not_here()
+    absent = {c: [m for m in everything.get(c, ()) if m in asked] for c in cohorts}
+    absent = {c: names for c, names in absent.items() if names}
+    if not absent:
+        return None
+    names = [m for m in MODALITIES if any(m in found for found in absent.values())]
+    by_modality = [f"{m} of {', '.join(c for c, found in absent.items() if m in found)}" for m in names]
+    words = ["omicstore pull", store.asked or "", f"--cohort {','.join(absent)} --modalities {','.join(names)}"]
+    return f"not on this machine: {'; '.join(by_modality)}", " ".join(filter(None, words))
 
 
 def _encoders(store: Store, cohorts: list[str]) -> list[str]:

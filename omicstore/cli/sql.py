@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,8 @@ from omicstore.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from omicstore.store.reader import Store
 
 #: Fewer columns wrap in their cells well enough.
 _FEW = 3
@@ -63,12 +66,23 @@ def sql(
                     expected="the files that store.json names",
                     run="dvc checkout, or build the store again",
                 ) from error
+            if (lacking := _not_pulled(opened, str(error))) is not None:
+                raise StoreError(lacking[0], expected="a view of what was pulled", run=lacking[1]) from error
             raise UsageError(
                 _reason(error), run='omicstore sql "SHOW TABLES", and "DESCRIBE TABLE" for the columns of one'
             ) from error
     cells = [[plain(value) for value in row] for row in rows]
     body = {"columns": list(names), "types": list(types), "n_rows": len(cells), "rows": cells}
     out.result(body, lambda: _show(out, body, limit))
+
+
+def _not_pulled(store: Store, message: str) -> tuple[str, str] | None:
+    """Return what to say of a view that is absent since nothing of it was pulled; None if that is not why."""
+    from omicstore.cli.query import not_pulled
+
+    named = re.search(r"Table with name (\w+) does not exist", message)
+    modality = {"reports": "report"}.get(named[1].lower(), named[1].lower()) if named else ""
+    return not_pulled(store, store.cohorts, [modality])
 
 
 def _show(out: Output, body: Mapping[str, Any], limit: int) -> None:

@@ -38,6 +38,8 @@ _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 _ARROW_SCHEMES = ("s3", "gs", "gcs", "abfs", "abfss")
 #: So many pieces of a file on another machine are read side by side, since each takes its time to begin.
 _SIDE_BY_SIDE = 8
+#: Bytes between two pieces that are read along, since another request would take longer; and bytes of one request.
+_CLOSE, _AT_ONCE = 256 << 10, 16 << 20
 
 
 class RangeFile(Protocol):
@@ -181,23 +183,31 @@ class RemoteFile:
         self.source, self._read_at = source, read_at
 
     def read(self, pieces: Sequence[tuple[int, memoryview]]) -> None:
-        """Fill each target from its offset."""
-        if len(pieces) == 1:
-            self._fill(pieces[0])
+        """Fill each target from its offset; what lies close together comes in one request."""
+        groups: list[list[tuple[int, memoryview]]] = []
+        end = 0
+        for offset, target in sorted(pieces, key=lambda piece: piece[0]):
+            if not groups or offset - end > _CLOSE or offset + target.nbytes - groups[-1][0][0] > _AT_ONCE:
+                groups.append([])
+            groups[-1].append((offset, target))
+            end = offset + target.nbytes
+        if len(groups) == 1:
+            self._fill(groups[0])
             return
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            list(pool.map(self._fill, pieces))
+            list(pool.map(self._fill, groups))
 
     def close(self) -> None:
         """Give the file back."""
         self.source.close()
 
-    def _fill(self, piece: tuple[int, memoryview]) -> None:
-        offset, target = piece
-        got = self._read_at(target.nbytes, offset)
-        if len(got) != target.nbytes:
+    def _fill(self, group: list[tuple[int, memoryview]]) -> None:
+        first, (last, rest) = group[0][0], group[-1]
+        got = memoryview(self._read_at(last + rest.nbytes - first, first))
+        if got.nbytes != last + rest.nbytes - first:
             raise EOFError
-        target[:] = got
+        for offset, target in group:
+            target[:] = got[offset - first : offset - first + target.nbytes]
 
 
 def _arrow_system(url: str) -> tuple[Any, str]:

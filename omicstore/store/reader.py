@@ -16,7 +16,7 @@ from omicstore.modalities import MODALITIES
 from omicstore.schema import FORMAT
 from omicstore.store.axes import axis_positions
 from omicstore.store.describe import describe_columns, describe_store
-from omicstore.store.filesystem import broken_file, open_root
+from omicstore.store.filesystem import absent_file, broken_file, open_root
 from omicstore.store.genes import lookup
 from omicstore.store.layout import STORE_JSON
 from omicstore.store.lease import Lease
@@ -87,6 +87,7 @@ class Store:
 
     def __init__(self, root: Root, release: str | None = None) -> None:
         self.files = root
+        self.asked = None if release == CURRENT else release
         self.root: Path | str = root.local or root.url
         self.body, self._lease = _claim(root) if release in (None, CURRENT) else _claim_release(root, release)
         self.release: str = self.body["release"]
@@ -191,14 +192,38 @@ class Store:
     def table(self, name: str) -> pl.DataFrame:
         """Return a catalogue table: patients, outcomes, labels, profiles or provenance; or reports."""
         if name == "reports":
-            found = [
-                self.read_table(path).with_columns(pl.lit(cohort).alias("cohort"))
-                for cohort, path in self.body["reports"].items()
-            ]
-            return pl.concat(found, how="diagonal") if found else pl.DataFrame()
+            return self.reports(list(self.body["reports"]))
         if name not in self.body["tables"]:
             raise UnknownNameError("table", name, [*self.body["tables"], "reports"])
         return self._cached(self.body["tables"][name])
+
+    def reports(self, cohorts: Sequence[str]) -> pl.DataFrame:
+        """Return the reports of some cohorts that have any."""
+        found = [
+            self.read_table(self.body["reports"][cohort]).with_columns(pl.lit(cohort).alias("cohort"))
+            for cohort in cohorts
+        ]
+        return pl.concat(found, how="diagonal") if found else pl.DataFrame()
+
+    def has(self, path: str) -> bool:
+        """Return whether a file that ``store.json`` names is here; what lies on another machine is taken to be."""
+        return self.files.local is None or (self.files.local / path).is_file()
+
+    def not_here(self) -> dict[str, list[str]]:
+        """Return the modalities of each cohort whose numbers were not pulled to this machine; see `omicstore.remote`.
+
+        A modality that is here in part is not among them: that one is broken.
+        """
+        found: dict[str, list[str]] = {}
+        for cohort in self.cohorts:
+            paths = {m: [entry["values"], entry["features"]] for m, entry in self.body["matrices"][cohort].items()}
+            if cohort in self.body["reports"]:
+                paths["report"] = [self.body["reports"][cohort]]
+            if cohort in self.body["patches"]:
+                paths["patches"] = self.patch_files(cohort)
+            if absent := [m for m in MODALITIES if m in paths and not any(map(self.has, paths[m]))]:
+                found[cohort] = absent
+        return found
 
     def read_table(self, path: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Read a table that ``store.json`` names by its path, or some columns of it.
@@ -208,6 +233,8 @@ class Store:
         StoreError
             If the file is absent or broken.
         """
+        if not self.has(path):
+            raise absent_file(self.files.url, path, self.asked)
         try:
             return self.files.table(path, columns)
         except (OSError, pl.exceptions.PolarsError, ValueError) as error:
@@ -288,6 +315,8 @@ class Store:
         from omicstore.store.matrixfile import MatrixFile  # Arrow is not needed to count samples
 
         if path not in self._matrices:
+            if not self.has(path):
+                raise absent_file(self.files.url, path, self.asked)
             self._matrices[path] = MatrixFile(self.files, path)
         return self._matrices[path]
 

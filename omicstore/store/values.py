@@ -55,7 +55,8 @@ def read_values(store: Store, samples: pl.DataFrame, modality: str, features: ND
     columns = np.full(len(rows), -1, np.int64)
     for cohort, block in blocks:
         columns[block] = np.where(rows[block] >= 0, rows[block] + offset[cohort], -1)
-    if _index_is_shorter(store, modality, rows, columns, blocks, len(features)):
+    indexed = store.has(store.body["index"][modality]["path"])
+    if indexed and _index_is_shorter(store, modality, rows, columns, blocks, len(features)):
         _from_index(store, modality, columns, features, out)
     else:
         for cohort, block in blocks:

@@ -165,10 +165,14 @@ class TestBrokenStore:
             half = len(content) // 2
             path.write_bytes(content[:4] + bytes(b ^ 0x5A for b in content[4:half]) + content[half:])
         done = run(*words, store=copy)
+        if how == "absent" and pattern.startswith("index/modality"):
+            assert done.exit_code == 0, "the matrices say the same as the index"
+            return
         assert done.exit_code == 1, done.stderr
         assert len(done.stderr.splitlines()) == 1
         assert "Error" not in done.stderr.partition("(")[0]
-        assert done.stderr.endswith("To mend it: dvc checkout, or build the store again\n")
+        assert done.stderr.endswith("dvc checkout, or build the store again\n")
+        assert ("To mend it: omicstore pull" in done.stderr) == (how == "absent")
         assert not (tmp_path / "out").exists()
 
     def test_doctor_looks_at_every_file(self, run: Any, copy: Path) -> None:
