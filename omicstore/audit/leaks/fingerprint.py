@@ -56,7 +56,9 @@ def fingerprint(bundle: Bundle) -> Finding:
     """Look for marks of processing that tell groups apart.
 
     A failure is an error where the groups are the classes of the label that the split or the model is about, or the
-    parts of a fold; else a warning. Of the parts, train alone may be centred: that is how scaling is done well.
+    parts of a fold; else a warning. Of the parts, train alone may be centred: that is how scaling is done well. Cohorts
+    that were centred each by itself are told in the evidence alone, unless the label tells cohorts apart: it takes
+    differences away and gives none.
     """
     if bundle.store is None or not bundle.matrices:
         return not_applicable("L13", _WHAT, "no store, or none with matrices: it is the values that bear the mark")
@@ -64,6 +66,7 @@ def fingerprint(bundle: Bundle) -> Finding:
     offenders: list[str] = []
     features: list[dict[str, Any]] = []
     compared: list[str] = []
+    centres: list[str] = []
     is_error = False
     for pool in pools(bundle):
         # a feature in which fewer than two values recur bears no two codes, whatever the groups
@@ -74,13 +77,17 @@ def fingerprint(bundle: Bundle) -> Finding:
                 continue  # sites that lie within a class bear the mark of the class
             compared.append(f"{pool.modality}: {grouping.name}")
             found = _by_codes(pool, grouping, candidates, features)
-            found += _by_centres(pool, grouping, rng) + _by_rounding(pool, grouping, rng)
+            centred = _by_centres(pool, grouping, rng)
+            if grouping.kind == "cohort" and not grouping.is_error:
+                centres += centred
+                centred = []
+            found += centred + _by_rounding(pool, grouping, rng)
             offenders += found
             marked |= {grouping.cohort} if found else set()
             is_error |= bool(found) and grouping.is_error
     offenders += _declared(bundle)
     features.sort(key=lambda f: -f["balanced_accuracy"])
-    evidence = {"compared": compared, "features": features[:10], "n_features": len(features)}
+    evidence = {"compared": compared, "features": features[:10], "n_features": len(features), "centres": centres}
     return result("L13", _WHAT, offenders, _HOW, "error" if is_error else "warning", **evidence)
 
 
