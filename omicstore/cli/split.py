@@ -42,6 +42,8 @@ _Endpoint = Annotated[
     str | None, typer.Option("--endpoint", metavar="NAME", help="Balance val on this; OS where absent and known.")
 ]
 _Label = Annotated[str | None, typer.Option("--label", metavar="TASK", help="Or on the labels of this task.")]
+#: The keys of the section split that hold for imported folds too.
+_OF_STUDY = ("aliases", "near_duplicate_r", "not_same", "waive")
 _Nested = Annotated[
     int | None, typer.Option("--nested", metavar="K", help="Make K inner folds of each fold's train and val.")
 ]
@@ -109,14 +111,15 @@ def import_(
     """Make a split of published folds: their val is our test, and val is cut from their train.
 
     Val is like train in the endpoint or the label. Sites stay whole where the published folds keep them apart. Who is
-    in the folds and not in the store, or in the store and in no fold, is an exclusion that the manifest names.
+    in the folds and not in the store, or in the store and in no fold, is an exclusion that the manifest names. Of the
+    section split of params.yaml, aliases, not_same, near_duplicate_r and waive hold here too.
     """
     import omicstore
     from omicstore.errors import UsageError
     from omicstore.splits import (
         ORIGINS,
-        Catalogue,
         SplitSpec,
+        catalogue_of,
         import_folds,
         in_order,
         inner_splits,
@@ -138,13 +141,16 @@ def import_(
     folds = found[0]
     called = name or f"{folds.origin}-{folds.name}"
     with omicstore.open(find_store(store)) as opened:
+        # Who is who, and which findings are accepted, is of the study; all else is of the folds.
+        root = find_study() if to is None or store is None else Path()
+        known = (read_section(root, "split") or {}) if (root / "params.yaml").is_file() else {}
+        known = {key: known[key] for key in _OF_STUDY if key in known}
         asked = {"name": called, "endpoint": endpoint, "label": label, "nested": nested}
-        catalogue, spec = Catalogue.of(opened), SplitSpec.from_params({"strategy": "imported", **asked})
-        manifest = import_folds(
-            catalogue, folds, spec.name, endpoint=spec.endpoint, label=spec.label, nested=spec.nested
-        )
+        spec = SplitSpec.from_params({"strategy": "imported", **known, **asked})
+        catalogue = catalogue_of(opened, spec.aliases, root)
+        manifest = import_folds(catalogue, folds, called, spec)
         inner = inner_splits(catalogue, manifest)
-    folder = to if to is not None else find_study() / "splits" / called
+    folder = to if to is not None else root / "splits" / called
     if not dry_run:
         write(manifest, inner, folder)
     lacking = len(folds.patients) - manifest.body["strategy"]["n_in_store"]

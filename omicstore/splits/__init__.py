@@ -45,6 +45,7 @@ __all__ = [
     "Manifest",
     "Published",
     "SplitSpec",
+    "catalogue_of",
     "check",
     "check_published",
     "default_spec",
@@ -92,7 +93,7 @@ def make(store: StoreLike, spec: SplitSpec, out: Path | None = None, *, root: Pa
             expected="a split, of whose folds inner splits are made",
             run="set split.nested in params.yaml",
         )
-    catalogue = _catalogue(store, spec.aliases, root)
+    catalogue = catalogue_of(store, spec.aliases, root)
     manifest = split_catalogue(catalogue, spec)
     inner = inner_splits(catalogue, manifest)
     if out is not None:
@@ -120,12 +121,12 @@ def check(manifest: Manifest | Path, store: StoreLike | None = None, *, root: Pa
         folder that holds a params.yaml.
     """
     if not isinstance(manifest, Path):
-        catalogue = _catalogue_of(store, manifest, root)
+        catalogue = _known(store, manifest, root)
         return [*verify(manifest, catalogue), *check_levels(manifest, catalogue)]
     found, folder = read(manifest), manifest.parent if manifest.name == "manifest.json" else manifest
     if root is None:
         root = next((above for above in folder.absolute().parents if (above / "params.yaml").is_file()), None)
-    catalogue = _catalogue_of(store, found, root)
+    catalogue = _known(store, found, root)
     return [
         *verify(found, catalogue),
         *check_levels(found, catalogue),
@@ -155,9 +156,10 @@ def default_split(store: StoreLike) -> tuple[dict[str, object], list[str]]:
     return section, reasons
 
 
-def _catalogue_of(store: StoreLike | None, manifest: Manifest, root: Path | None) -> Catalogue | None:
-    return None if store is None else _catalogue(store, manifest.body["params"].get("aliases"), root)
+def _known(store: StoreLike | None, manifest: Manifest, root: Path | None) -> Catalogue | None:
+    return None if store is None else catalogue_of(store, manifest.body["params"].get("aliases"), root)
 
 
-def _catalogue(store: StoreLike, aliases: str | None, root: Path | None) -> Catalogue:
+def catalogue_of(store: StoreLike, aliases: str | None, root: Path | None) -> Catalogue:
+    """Read the catalogue of a store, and the alias table at a path relative to the study's folder."""
     return Catalogue.of(store, None if aliases is None else read_aliases((root or Path()) / aliases))

@@ -36,15 +36,7 @@ def refuse(task: Task) -> Placed:
     )
 
 
-def import_folds(
-    catalogue: Catalogue,
-    folds: Published,
-    name: str,
-    *,
-    endpoint: str | None = None,
-    label: str | None = None,
-    nested: int | None = None,
-) -> Manifest:
+def import_folds(catalogue: Catalogue, folds: Published, name: str, like: SplitSpec | None = None) -> Manifest:
     """Make a split of the patients whom a store and published folds share.
 
     Patients of the folds that the store lacks are exclusions, and so are samples of the cohorts concerned that no fold
@@ -59,11 +51,10 @@ def import_folds(
         As `omicstore.splits.published.read_published` gives them.
     name
         What to call the split.
-    endpoint, label
-        What val is balanced on. Where neither is named it is overall survival, or the first endpoint there is, if all
-        parts of all folds have an event of it; else nothing.
-    nested
-        How many inner folds `omicstore.splits.nested.inner_splits` is to make of each fold.
+    like
+        What else is asked, as of any split: the endpoint or label that val is balanced on, inner folds, and what is
+        known of who is who. Where it names neither endpoint nor label, val is balanced on overall survival, or the
+        first endpoint there is, if all parts of all folds have an event of it; else on nothing.
 
     Raises
     ------
@@ -88,21 +79,19 @@ def import_folds(
         )
     sites = pl.concat([own.select("patient_id", "site"), catalogue.patients.select("patient_id", "site")])
     folds = folds.with_sites(sites.sort("patient_id", "site"))
-    spec = SplitSpec(
+    spec = replace(
+        like or SplitSpec(),
         name=name,
         strategy=IMPORTED,
         k=folds.k,
         cohorts=tuple(sorted(own["cohort"].unique().to_list())),
         whole_sites=folds.keeps_sites,
-        endpoint=endpoint,
-        label=label,
-        nested=nested,
     )
 
     def place(task: Task) -> Placed:
         return _place(task, folds)
 
-    if endpoint is None and label is None and (chosen := _endpoint(catalogue, spec)) is not None:
+    if spec.endpoint is None and spec.label is None and (chosen := _endpoint(catalogue, spec)) is not None:
         try:
             return split_catalogue(catalogue, replace(spec, endpoint=chosen), place)
         except SplitError:
