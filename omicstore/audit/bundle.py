@@ -255,6 +255,12 @@ class Bundle:
         entry = at(self.body, "matrices", cohort, modality)
         return _parquet(self.store / entry["features"]) if entry and self.store else None
 
+    def features(self, cohort: str, modality: str) -> list[str]:
+        """Return the feature ids of a matrix, in the order of its columns; none where they cannot be read."""
+        entry = at(self.body, "matrices", cohort, modality)
+        axis = _parquet(self.store / entry["features"]) if entry and self.store else None
+        return [] if axis is None or "feature_id" not in axis.columns else axis["feature_id"].to_list()
+
     def symbols(self, cohort: str, modality: str) -> dict[str, str]:
         """Return feature id to symbol, for the features of a matrix that have one."""
         axis = self.axis(cohort, modality)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Crossing",
+    "Places",
     "UncheckedError",
     "assigned",
     "barcodes",
@@ -161,6 +162,25 @@ def crossing(rows: pl.DataFrame, column: str) -> list[Crossing]:
 def in_order(parts: Iterable[str]) -> tuple[str, ...]:
     """Return parts in the usual order; odd ones last."""
     return tuple(sorted(set(parts), key=lambda p: (PARTS.index(p) if p in PARTS else len(PARTS), p)))
+
+
+class Places:
+    """In which part of each fold people are."""
+
+    def __init__(self, rows: pl.DataFrame) -> None:
+        self._parts: dict[str, dict[int, set[str]]] = {}
+        for person, fold, part in rows.select("patient_id", "fold", "part").unique().sort(pl.all()).iter_rows():
+            self._parts.setdefault(person, {}).setdefault(fold, set()).add(part)
+
+    def apart(self, one: str, other: str) -> str | None:
+        """Say where two people are in different parts of a fold, one of them in test if in any; None if nowhere."""
+        first, second = self._parts.get(one, {}), self._parts.get(other, {})
+        folds = [fold for fold in sorted(first) if fold in second and first[fold] != second[fold]]
+        if not folds:
+            return None
+        fold = next((f for f in folds if "test" in first[f] | second[f]), folds[0])
+        here, there = (listed(in_order(parts[fold])) for parts in (first, second))
+        return f"{one} is in {here} and {other} in {there} of fold {fold}"
 
 
 def listed(names: Iterable[str]) -> str:
