@@ -15,6 +15,7 @@ from models.canaries.training import write_model
 from omicstore.audit import audit
 from omicstore.audit.run import CHECKS
 from omicstore.errors import UnknownNameError, UsageError
+from omicstore.identifiers import parse_barcode
 from omicstore.progress import task
 from omicstore.simulate.leaks import CANARIES, draw_case
 from omicstore.simulate.streams import stream
@@ -183,6 +184,7 @@ def _planted(root: Path, case: Case, kind: str, canary: Canary, strength: float)
 def _names(finding: Finding, names: Sequence[str]) -> bool:
     """Tell whether an offender names something of what was planted."""
     tokens = {token for name in names for token in name.split(" = ")}
+    tokens |= {code.patient_id for token in tokens if (code := parse_barcode(token)) is not None}
     return any(token in sentence for sentence in finding.evidence.get("offenders", []) for token in tokens)
 
 

@@ -114,7 +114,7 @@ def test_plants_change_what_they_say_and_nothing_else(clean: dict[bool, Case]) -
         assert found["L6"][0] == {"cohorts": {"COADREAD"}, "new parts": {"COADREAD"}, "spec": {"cohorts"}}
         assert found["L6 encoder"][0] == {"encoder": found["L6 encoder"][1]}
         other = {"cohorts": {"CPTAC"}, "new parts": {"CPTAC"}, "spec": {"cohorts"}}
-        assert found["L7"][0] == {**other, "practice": {"closure"}}
+        assert found["L7"][0] == found["L7 followed"][0] == {**other, "practice": {"closure"}}
         assert found["L7 aliases"][0] == {**other, "practice": {"closure", "aliases"}}
         changed, names = found["L8"]
         assert changed == {"practice": {"closure"}, "rna values": {n.split(" = ")[0] for n in names}}
@@ -226,6 +226,14 @@ def test_what_another_laboratory_measures_is_the_same_persons(clean: dict[bool, 
     right = [pairs[p] == q for p, q in zip(new.profiles["patient_id"].to_list(), nearest, strict=True)]
     assert np.mean(right) > 0.95
     assert not set(pairs) & set(people)
+
+
+def test_a_follow_up_of_its_own_has_other_days(clean: dict[bool, Case]) -> None:
+    plants = (CANARIES[name].plant(clean[False], 1.0, stream(SEED, "L7")) for name in ("L7", "L7 followed"))
+    one, other = (found.case.cohorts["CPTAC"].outcomes for found in plants)
+    both = one.join(other, on=["patient_id", "endpoint", "event"])
+    assert both.height == one.height == other.height
+    assert (both["time_days"] < both["time_days_right"]).all()
 
 
 def test_a_build_chooses_one_profile_for_each_sample(clean: dict[bool, Case]) -> None:

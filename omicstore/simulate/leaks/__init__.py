@@ -101,6 +101,10 @@ CANARIES: dict[str, Canary] = {
             "half of COAD, measured again under other ids; no table says who is who",
         ),
         Canary(
+            "L7 followed", "L8", "names:followed_anew", "the same, with a follow-up of its own (found as L8)",
+            "half of COAD, measured again under other ids",
+        ),
+        Canary(
             "L7 aliases", "L7", "names:aliased", "the same, and the table of aliases not heeded",
             "half of COAD, measured again under other ids",
         ),

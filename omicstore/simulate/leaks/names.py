@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
     from omicstore.simulate.leaks.case import Case, Measured
 
-__all__ = ["OTHER", "aliased", "measured_again"]
+__all__ = ["OTHER", "aliased", "followed_anew", "measured_again"]
 
 #: The other programme's cohort, and whom it may have: so many of a cohort's patients at full strength.
 OTHER, FROM, MOST = "CPTAC", "COAD", 0.5
+
+#: Days by which the other programme counts from another day than the first, and follows the living further.
+_FIRST_DAY, _FURTHER = (5, 60), (60, 600)
 
 #: How another laboratory differs: noise of each value and a shift of each feature, in log2 or m-values.
 NOISE_SD, SHIFT_SD = 0.2, 0.6
@@ -29,7 +32,7 @@ NOISE_SD, SHIFT_SD = 0.2, 0.6
 def measured_again(case: Case, strength: float, rng: np.random.Generator) -> Planted:
     """L7: patients of COAD have been measured by another programme, on another platform, under its own ids.
 
-    Nobody has written down who is who.
+    It took over what the clinic says of them. Nobody has written down who is who.
 
     Parameters
     ----------
@@ -88,6 +91,31 @@ def aliased(case: Case, strength: float, rng: np.random.Generator) -> Planted:
     old, new = zip(*(name.split(" = ") for name in planted.names), strict=True)
     told = planted.case.with_practice(aliases=tuple(zip(old, new, strict=True)))
     return replace(planted, case=told, what=f"{planted.what}; the table of aliases was not heeded")
+
+
+def followed_anew(case: Case, strength: float, rng: np.random.Generator) -> Planted:
+    """L7: the same, by a programme with a follow-up of its own, so that the numbers alone show who it is.
+
+    Parameters
+    ----------
+    case, strength, rng
+        As of `measured_again`.
+
+    Returns
+    -------
+    Planted
+        Named are the pairs, ``old = new``.
+    """
+    planted = measured_again(case, strength, rng)
+    cohort = planted.case.cohorts[OTHER]
+    people = cohort.patients["patient_id"].sort().to_list()
+    earlier = dict(zip(people, rng.integers(*_FIRST_DAY, len(people)).astype(float).tolist(), strict=True))
+    further = dict(zip(people, rng.integers(*_FURTHER, len(people)).astype(float).tolist(), strict=True))
+    shift, more = (pl.col("patient_id").replace_strict(d, return_dtype=pl.Float64) for d in (earlier, further))
+    days = pl.col("time_days") + shift + pl.when(pl.col("event") == 0).then(more).otherwise(0.0)
+    outcomes = cohort.outcomes.with_columns(time_days=days, source=pl.lit("own_follow_up.csv"))
+    made = planted.case.with_cohort(OTHER, replace(cohort, outcomes=outcomes))
+    return replace(planted, case=made, what=f"{planted.what}, which has a follow-up of its own")
 
 
 def _again(modality: str, own: Measured, rng: np.random.Generator) -> Measured:
