@@ -99,9 +99,10 @@ class Identity:
             joined = {tuple(sorted(_bare(end) for end in ends)) for ends in guessed.select("left", "right").iter_rows()}
             group = self.group_of.get(entry.left)
             together = group is not None and group == self.group_of.get(entry.right)
-            near = set(nearest(entry.left, {p for pair in joined for p in pair}))
-            near |= set(nearest(entry.right, {p for pair in joined for p in pair}))
-            close = sorted(f"{a} and {b}" for a, b in joined if {a, b} & near)[:3]
+            named, ends = {entry.left, entry.right}, {p for pair in joined for p in pair}
+            near = {*nearest(entry.left, ends), *nearest(entry.right, ends)}
+            of_near = sorted((p for p in joined if near & set(p)), key=lambda p: (not named & set(p), p))
+            close = [" and ".join(pair) for pair in of_near[:3]]
             shared = "; what joins these two is a sample or aliquot that they share, or a third patient"
             raise SplitError(
                 f"split.not_same strikes out an edge between {entry.left} and {entry.right}, and there is none"

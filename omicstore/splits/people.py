@@ -143,4 +143,5 @@ def _struck(edges: pl.DataFrame, *kinds: str) -> list[str]:
 
 
 def _but(out: list[str]) -> str:
-    return f"; {len(out)} edges are struck out by split.not_same" if out else ""
+    n = f"{len(out)} edges are" if len(out) > 1 else "1 edge is"
+    return f"; {n} struck out by split.not_same" if out else ""
