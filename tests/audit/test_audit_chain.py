@@ -582,6 +582,25 @@ def test_a_line_of_the_log_that_says_nothing_is_an_error(tampered: Path) -> None
     )
 
 
+@pytest.mark.parametrize("place", ["releases", "data/store/releases"])
+def test_a_retraction_cannot_be_cut_off_or_changed_in_one_log(tampered: Path, place: str) -> None:
+    release = store_body(tampered)["release"]
+    thing = {"kind": "release", "release": release, "name": "v1", "date": "", "replaced_by": None}
+    log_event(tampered, event="retract", reason="wrong", **thing)
+    log = tampered / place / "log.jsonl"
+    lines = log.read_text(encoding="utf-8").splitlines()
+    log.write_text(f"{lines[0]}\n", encoding="utf-8")
+    assert judged(tampered)["retractions"].found == "release v1 is retracted: wrong"
+    log.write_text(f"{lines[0]}\n{lines[1].replace(release, '0' * 64)}\n", encoding="utf-8")
+    assert "line 2 of releases/log.jsonl is another in the study than in the store" in failed(tampered)["retractions"]
+
+
+def test_a_retraction_that_the_split_knows_and_the_log_does_not_is_told(tampered: Path) -> None:
+    known = {"kind": "patient", "patient": "P1", "name": "P1", "reason": "withdrew consent", "replaced_by": None}
+    edit_json(tampered / "splits/default/manifest.json", lambda b: b["release"]["retractions"].append(known))
+    assert failed(tampered)["retractions"] == "the split says that patient P1 is retracted, and the log does not"
+
+
 # -- files that are not what they should be
 
 JSON = (
@@ -615,6 +634,14 @@ def test_a_flipped_byte_is_found_and_the_file_named(tampered: Path, path: str) -
 def test_an_absent_file_is_named(tampered: Path, path: str) -> None:
     (tampered / path).unlink()
     assert any(f"{path.rsplit('/', 1)[-1]} is absent" in sentence for sentence in failed(tampered).values())
+
+
+def test_a_model_alone_is_checked_as_far_as_it_goes(tampered: Path, tmp_path: Path) -> None:
+    shutil.copytree(tampered / "artifacts/aro", tmp_path / "alone")
+    found = {f.id: f.status for f in audit(tmp_path / "alone", checks=CHAIN).findings}
+    assert found == dict.fromkeys(CHAIN, "not_applicable") | {"checkpoint": "pass", "state": "pass"}
+    shutil.rmtree(tampered / "splits/default")
+    assert "the split default that the model names is not in" in failed(tampered)["checkpoint"]
 
 
 def test_without_a_store_the_rest_of_the_chain_is_checked(tampered: Path) -> None:

@@ -132,8 +132,9 @@ def _history(bundle: Bundle, folder: Path, sidecar: dict[str, Any]) -> list[str]
 def _origin(bundle: Bundle, sidecar: dict[str, Any]) -> list[str]:
     """Return where the sidecar names another split, release or rows than those that are here."""
     said = []
-    if bundle.split is None:
-        return [f"the split {at(sidecar, 'split', 'name')} that the model names is not here"]
+    if bundle.split is None:  # a model alone, outside of any study, can be in order all the same
+        name = at(sidecar, "split", "name")
+        return [f"the split {name} that the model names is not in {bundle.study}"] if bundle.study else []
     made = at(bundle.manifest, "manifest_hash")
     if at(sidecar, "split", "manifest_hash") != made:
         named = str(at(sidecar, "split", "manifest_hash"))[:12]

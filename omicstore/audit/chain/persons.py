@@ -20,7 +20,7 @@ _MAPPED = ("sample", "aliquot", "slide")
 
 def valid_edges(edges: pl.DataFrame) -> pl.DataFrame:
     """Return the edges that were not struck out."""
-    return edges.filter(pl.col(STRUCK).is_null()) if STRUCK in edges.columns else edges
+    return edges.filter(pl.col(STRUCK).fill_null("") == "") if STRUCK in edges.columns else edges
 
 
 def groups(edges: Iterable[tuple[str, str]], patients: Iterable[str]) -> dict[str, str]:

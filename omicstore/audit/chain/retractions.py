@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from omicstore.audit.finding import Finding, not_applicable, result
+from omicstore.audit.reading import at
 
 if TYPE_CHECKING:
     from omicstore.audit.bundle import Bundle
@@ -20,27 +22,57 @@ _KEYS = {
 
 
 def retractions(bundle: Bundle) -> Finding:
-    """Look for retractions of the release or of the patients, and for lines of the log that say nothing."""
-    events = bundle.events
-    if not events:
+    """Look for retractions of the release or of the patients, and for lines of the log that are not as written."""
+    lines, said = _log(bundle)
+    known_then = at(bundle.manifest, "release", "retractions") or []
+    if not lines and not known_then:
         return not_applicable("retractions", _WHAT, "there is no releases/log.jsonl here: nothing was released")
     broken, retracted = [], dict[tuple[str, str], dict[str, Any]]()
-    for number, event in enumerate(events, 1):
-        kind = str(event.get("event"))
-        if any(not isinstance(event.get(key), str) for key in _KEYS.get(kind, ("event",))) or kind not in _KEYS:
+    for number, line in enumerate(lines, 1):
+        event = _event(line)
+        if event is None:
             broken.append(f"line {number} of releases/log.jsonl is not what omicstore writes there")
-        elif kind != "release":
+        elif event["event"] != "release":
             thing = (event["kind"], str(event.get(event["kind"])))
-            if kind == "retract":
+            if event["event"] == "retract":
                 retracted[thing] = event
             elif retracted.pop(thing, None) is None:
                 broken.append(f"line {number} of releases/log.jsonl takes back a retraction that there is not")
     patients = set(bundle.rows["patient_id"].to_list())
     used = {("release", str(bundle.named_release)), *(("patient", name) for name in patients)}
-    said = [_sentence(event) for thing, event in retracted.items() if thing in used]
-    how = f"the {len(events)} lines of releases/log.jsonl were read"
+    said += [_sentence(event) for thing, event in retracted.items() if thing in used]
+    ever = {(e["kind"], str(e.get(e["kind"]))) for e in map(_event, lines) if e and e["event"] == "retract"}
+    for known in known_then:
+        if (at(known, "kind"), str(at(known, str(at(known, "kind"))))) not in ever:
+            said.append(
+                f"the split says that {at(known, 'kind')} {at(known, 'name')} is retracted, and the log does not"
+            )
+    how = f"the {len(lines)} lines of releases/log.jsonl were read, in the study and in the store"
     severity = "error" if broken else "warning"
     return result("retractions", _WHAT, broken + said, how, severity, retracted=len(retracted))
+
+
+def _log(bundle: Bundle) -> tuple[list[bytes], list[str]]:
+    """Return the lines of the log, by whichever of study and store has more, and where the two differ."""
+    logs = [
+        [line for line in path.read_bytes().splitlines() if line.strip()]
+        for folder in (bundle.study, bundle.store)
+        if folder is not None and (path := folder / "releases" / "log.jsonl").is_file()
+    ]
+    pairs = enumerate(zip(logs[0], logs[-1], strict=False), 1) if logs else ()
+    differ = [number for number, (one, other) in pairs if one != other]
+    said = [f"line {number} of releases/log.jsonl is another in the study than in the store" for number in differ]
+    return max(logs, key=len, default=[]), said
+
+
+def _event(line: bytes) -> dict[str, Any] | None:
+    """Return what a line says; None where it is no event."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    keys = _KEYS.get(str(at(event, "event")))
+    return event if keys and all(isinstance(event.get(key), str) for key in keys) else None
 
 
 def _sentence(event: dict[str, Any]) -> str:

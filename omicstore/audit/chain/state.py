@@ -74,7 +74,7 @@ def _claims(bundle: Bundle, own: State, entry: dict[str, Any]) -> list[str]:
     body, name = own.body, own.path.name
     said = []
     for what, found, expected in (
-        ("manifest_hash", body.get("manifest_hash"), at(bundle.manifest, "manifest_hash")),
+        ("manifest_hash", body.get("manifest_hash"), at(bundle.sidecar, "split", "manifest_hash")),
         ("fold", body.get("fold"), at(bundle.sidecar, "split", "fold")),
         ("part", body.get("part"), "train"),
         ("fitted_on_row_hash", body.get("fitted_on_row_hash"), at(entry, "fitted_on_row_hash")),
