@@ -44,7 +44,7 @@ SKETCH, MOST_FEATURES = 2048, 1 << 16
 #: A spread up to this is rounding.
 FLAT = 1e-6
 
-_BLOCK_BYTES = 32 << 20
+_BLOCK_BYTES = 8 << 20
 
 
 class MatrixStore(Protocol):
@@ -83,10 +83,14 @@ class Scale:
     def apply(self, x: NDArray[np.floating[Any]], normal: NDArray[np.bool_]) -> None:
         """Standardise rows in place; a missing value stays NaN."""
         for kind in (0, 1):
-            mine = np.flatnonzero(normal == bool(kind))
-            if mine.size:
-                z = (x[mine] - self.mean[kind].astype(x.dtype)) / self.spread[kind].astype(x.dtype)
-                x[mine] = np.clip(z, -CLIP, CLIP, out=z)
+            mine = normal == bool(kind)
+            if mine.any():
+                z = x if mine.all() else x[mine]  # in place as long as all rows are of one kind
+                z -= self.mean[kind].astype(x.dtype)
+                z /= self.spread[kind].astype(x.dtype)
+                np.clip(z, -CLIP, CLIP, out=z)
+                if z is not x:
+                    x[mine] = z
 
     def of(self, columns: NDArray[np.intp]) -> Scale:
         """Return the scale of some features."""
@@ -199,13 +203,19 @@ class _Moments:
 
     def add(self, x: NDArray[np.floating[Any]], normal: NDArray[np.bool_]) -> None:
         for kind in (0, 1):
-            mine = x[normal == bool(kind)]
+            own = normal == bool(kind)
+            mine = x if own.all() else x[own]
             if len(mine):
                 self._profiles[kind] += len(mine)
-                seen = ~np.isnan(mine)
-                n = seen.sum(axis=0, dtype=np.float64)
-                mean = np.where(seen, mine, 0).sum(axis=0, dtype=np.float64) / np.maximum(n, 1)
-                away = np.where(seen, mine - mean, 0)
+                missing = np.isnan(mine)
+                if missing.any():
+                    n = (~missing).sum(axis=0, dtype=np.float64)
+                    mean = np.where(missing, 0, mine).sum(axis=0, dtype=np.float64) / np.maximum(n, 1)
+                    away = np.where(missing, 0, mine - mean)
+                else:
+                    n = np.full(mine.shape[1], float(len(mine)))
+                    mean = mine.mean(axis=0, dtype=np.float64)
+                    away = mine - mean
                 self._join(kind, n, mean, np.einsum("ij,ij->j", away, away, dtype=np.float64))
 
     def _join(self, kind: int, n: NDArray[Any], mean: NDArray[Any], squares: NDArray[Any]) -> None:
