@@ -7,6 +7,7 @@ with id, what, status, severity, how and evidence.
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -64,8 +65,14 @@ def audit(
     if html is not None and html.is_dir():
         raise UsageError(f"--html {html} is a folder", expected="a file to write", run=f"--html {html / 'audit.html'}")
     checks, place = _checks(only), _target(target)
-    with task("auditing", len(checks), "checks") as advance:
-        found = run(place, _store(store), checks, tell=lambda _: advance())
+    with task("auditing", len(checks), "checks") as advance, ExitStack() as current:
+
+        def tell(name: str) -> None:
+            current.close()  # the check before is done
+            current.enter_context(task(name))
+            current.callback(advance)
+
+        found = run(place, _store(store), checks, tell)
     if html is not None:
         write_bytes(html, to_html(found).encode())
     out.result(found.to_json(), lambda: _show(out, found))
