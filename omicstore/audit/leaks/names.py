@@ -10,7 +10,7 @@ import polars as pl
 from omicstore.audit.finding import Finding, not_applicable, result
 from omicstore.audit.leaks.fingerprints import MOST_BY_CHANCE, alike
 from omicstore.audit.leaks.rows import Places, UncheckedError, assigned, crossing, held, leak
-from omicstore.audit.leaks.struck import struck_pairs
+from omicstore.audit.leaks.struck import struck_pairs, told
 from omicstore.audit.reading import at
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def names(bundle: Bundle) -> Finding:
     except UncheckedError:
         patients = outcomes = pl.DataFrame()
     found = alike(patients, outcomes) if not patients.is_empty() else []
-    told = [pair for pair in found if frozenset((pair.one, pair.other)) not in struck]
+    twins = [pair for pair in found if frozenset((pair.one, pair.other)) not in struck]
     places = Places(rows)
-    warnings = [f"{where}, and {pair.why}" for pair in told if (where := places.apart(pair.one, pair.other))]
+    warnings = [f"{where}, and {pair.why}" for pair in twins if (where := places.apart(pair.one, pair.other))]
     if not pairs and not broken and patients.is_empty():
         return not_applicable("L7", _WHAT, "there is neither a table of aliases nor one of patients")
     return result(
@@ -48,9 +48,9 @@ def names(bundle: Bundle) -> Finding:
         f"{MOST_BY_CHANCE} such pairs in the whole study",
         "error" if broken or errors else "warning",
         aliases=len(pairs),
-        clinical_twins=len(told),
-        clinical_twins_on_one_side=len(told) - len(warnings),
-        struck_out=[f"{' and '.join(sorted(pair))}: {reason}" for pair, reason in sorted(struck.items(), key=str)][:5],
+        clinical_twins=len(twins),
+        clinical_twins_on_one_side=len(twins) - len(warnings),
+        struck_out=told(struck),
         patients_compared=patients.height,
     )
 
@@ -65,11 +65,10 @@ def _aliases(bundle: Bundle) -> tuple[list[tuple[str, str]], list[str]]:
     path = bundle.study / named
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            table = list(csv.DictReader(stream))
-        return [
-            (row["patient_id"].strip(), row["alias"].strip()) for row in table if row["patient_id"] and row["alias"]
-        ], []
-    except (OSError, ValueError, KeyError, csv.Error) as error:
+            table = list(csv.reader(stream))
+        who, alias = (table[0].index(column) for column in ("patient_id", "alias"))
+        return [(row[who].strip(), row[alias].strip()) for row in table[1:] if row], []
+    except (OSError, ValueError, IndexError, csv.Error) as error:
         return [], [f"the table of aliases {path} cannot be read as patient_id and alias: {error}"]
 
 

@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
     from omicstore.audit.bundle import Bundle
 
-__all__ = ["LEAST_R", "SPREADS", "Copies", "Pair", "Pool", "copies", "pool_of"]
+__all__ = ["LIMITS", "Copies", "Pair", "Pool", "copies", "pool_of"]
 
-#: Two profiles from this correlation of ranks on are taken for one where it is beyond everybody's nearest as well. The
-#: nearest two strangers of TCGA and CCLE are at 0.88 in methylation, 0.93 in miRNA and 0.947 in proteins (RPPA, BRCA).
-LEAST_R, SPREADS = 0.95, 6.0
+#: Two profiles from one of these correlations on are taken for one, where it is so many spreads beyond everybody's
+#: nearest as well. The nearest two strangers of TCGA and CCLE are at 0.88 in methylation, 0.93 in miRNA and 0.947 in
+#: proteins (RPPA, BRCA), up to 8 spreads; among few peers ranks are coarse, and a copy in another cohort is near 0.9.
+LIMITS: tuple[tuple[float, float], ...] = ((0.95, 6.0), (0.85, 12.0))
 
 #: With fewer missing values than this a mean stands for them; with more, two rows are compared over what both have.
 _FEW_MISSING = 0.05
@@ -34,6 +35,9 @@ _LEAST_PEERS = 5
 _FEW_LEVELS = 8
 
 _BLOCK = 1024
+
+#: Stands for log2 of 0.
+_NOTHING = -1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ def pool_of(
         peers += [f"{cohort} {platform.get(key, '')}" for key in keys]
     if len(features) < _LEAST_FEATURES or len(names) < 2:
         return None
-    values = np.concatenate(parts)
+    values = _levelled(np.concatenate(parts))
     coded = [code.patient_id if (code := find_barcode(name)) else name for name in names]
     persons, groups = (np.unique(np.array(x), return_inverse=True)[1].astype(np.int64) for x in (coded, peers))
     return Pool(modality, values, names, persons, groups, _are_calls(values))
@@ -140,7 +144,7 @@ def copies(pool: Pool) -> Copies:
     Each profile's nearest one of another person is searched twice: with features ranked within cohort and platform, so
     that what cohorts differ in does not count, and ranked over all, for a copy that was put into another cohort. The
     Fisher-transformed correlations with the nearest have a median and a spread (1.4826 x the median deviation); a copy
-    lies `SPREADS` beyond, and has a correlation of at least `LEAST_R`.
+    lies beyond one of `LIMITS`.
     """
     found = Copies()
     best: dict[tuple[str, str], float] = {}
@@ -155,7 +159,7 @@ def copies(pool: Pool) -> Copies:
         z = np.arctanh(np.clip(r[known], -0.999999, 0.999999))
         middle = float(np.median(z))
         spread = 1.4826 * float(np.median(np.abs(z - middle)))
-        threshold = max(LEAST_R, float(np.tanh(middle + SPREADS * spread)))
+        threshold = min(max(least, float(np.tanh(middle + far * spread))) for least, far in LIMITS)
         found.nearest[way] = {
             "median_r": round(float(np.tanh(middle)), 3),
             "largest_r": round(float(r[known].max()), 4),
@@ -177,6 +181,25 @@ def _chosen(axes: dict[str, list[str]]) -> list[str]:
         most = sorted(counts, key=lambda f: (-counts[f], hashlib.sha256(f.encode()).digest()))
         return sorted(most[:_MOST_FEATURES])
     return sorted(counts)
+
+
+def _levelled(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return amounts as log2 over the profile's median amount, and ratios less their median: scale tells nobody apart.
+
+    Fractions such as beta values are left as they are. An amount of 0 is below all others.
+    """
+    known = np.isfinite(values)
+    low, high = (float(f(values[known], initial=0.0)) for f in (np.min, np.max))
+    if low >= 0 and high <= 1:
+        return values
+    amounts = low >= 0
+    told = known & (values > 0) if amounts else known
+    x = np.log2(np.where(told, values, 1.0)) if amounts else values
+    middle = np.array([np.median(row[own]) if own.any() else 0.0 for row, own in zip(x, told, strict=True)])
+    found = (x - middle[:, None]).astype(np.float32)
+    found[known & ~told] = _NOTHING
+    found[~known] = np.nan
+    return found
 
 
 def _are_calls(values: NDArray[np.float32]) -> bool:

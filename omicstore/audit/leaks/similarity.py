@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from omicstore.audit.finding import Finding, not_applicable, result
-from omicstore.audit.leaks.nearest import LEAST_R, SPREADS, Pool, copies, pool_of
+from omicstore.audit.leaks.nearest import LIMITS, Pool, copies, pool_of
 from omicstore.audit.leaks.rows import Places, assigned, barcodes, leak, of_profiles
 from omicstore.audit.leaks.struck import struck_pairs, told
 
@@ -47,7 +47,7 @@ def similarity(bundle: Bundle) -> Finding:
         offenders,
         "equal content hashes; and the correlation of each profile with all others of other people, each feature as "
         "its rank within cohort and platform (and once over all cohorts), so that a scaled or re-normalised copy "
-        f"stands out: from {LEAST_R}, and {SPREADS:g} spreads beyond everybody's nearest",
+        f"stands out: from {' or '.join(f'{r} and {far:g} spreads beyond everybody nearest' for r, far in LIMITS)}",
         compared=compared,
         pairs=len(found),
         calls_not_compared=sorted({pool.modality for pool in pools if pool.calls}),
