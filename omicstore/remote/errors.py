@@ -98,7 +98,14 @@ def _line(error: Exception) -> str:
     return text or type(error).__name__
 
 
-def few(paths: Sequence[str]) -> str:
-    """Return the first names of several, and how many more there are."""
+def few(paths: Sequence[str], what: str | None = None) -> str:
+    """Return the first names of several and how many more there are; with `what`, after how many they are.
+
+    Examples
+    --------
+    >>> few(["a", "b"]), few(["a"], " of v1")
+    ('a, b', '1 file of v1: a')
+    """
     more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
-    return ", ".join(sorted(paths)[:_NAMED]) + more
+    said = ", ".join(sorted(paths)[:_NAMED]) + more
+    return said if what is None else f"{len(paths):,} file{'' if len(paths) == 1 else 's'}{what}: {said}"

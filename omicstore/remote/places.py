@@ -86,6 +86,20 @@ class DvcSource:
         self.root: Root = GitRoot(f"dvc.lock of {self._repository}", self._here, self._folder)
         self._found: dict[str, Tracked] = {}
 
+    def lacking(self, path: str) -> StoreError:
+        """Return the error for a file that cannot be read: DVC does not track it, or the remote lacks it."""
+        if self._here.find(f"{self._folder}/{path}") is None:
+            return StoreError(
+                f"dvc.lock of {self._repository} names no {self._folder}/{path}",
+                expected="a study whose store was built",
+                run="dvc repro and omicstore push where the data is, and commit dvc.lock",
+            )
+        return StoreError(
+            f"{self.name} lacks {path}, which dvc.lock names",
+            expected="a remote that the store was pushed to",
+            run="omicstore push where the store is whole; dvc remote list shows where the remote is",
+        )
+
     def look_for(self, paths: Sequence[str], release: str | None) -> None:
         """Find where files are tracked; of an older release also in the revisions that had it."""
         missing = list(paths)

@@ -155,6 +155,8 @@ class _Asked:
     def of(cls, source: UrlSource | DvcSource, store: Path, asked: str | None) -> _Asked:
         """Read what a release holds from the remote, or from the log of releases that git keeps."""
         current = _read(source, STORE_JSON)
+        if current is None and isinstance(source, DvcSource):
+            raise source.lacking(STORE_JSON)
         releases = LocalRoot(store) if isinstance(source, DvcSource) else source.root
         copies = {} if isinstance(source, DvcSource) else _registry(source)
         if asked is None or asked == CURRENT:
@@ -238,7 +240,7 @@ def _not_here(store: Path, paths: Sequence[str], checker: Checker, jobs: int) ->
 def _lacking(name: str, asked: _Asked, paths: Sequence[str]) -> StoreError:
     what = f" of {asked.name}" if asked.name else ""
     return StoreError(
-        f"{name} lacks {len(paths)} files{what}: {few(paths)}",
+        f"{name} lacks {few(paths, what)}",
         expected="all files of the release; nothing was moved",
         run="omicstore push where the store is whole, then the same command again",
     )

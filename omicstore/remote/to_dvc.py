@@ -58,7 +58,7 @@ class DvcTarget:
         lacking = [path for path in self._body["files"] if self._tree.find(f"{self._folder}/{path}") is None]
         if lacking:
             raise StoreError(
-                f"dvc.lock does not name {len(lacking)} files of this release: {few(lacking)}",
+                f"dvc.lock does not name {few(lacking, ' of this release')}",
                 expected="a release that was there when dvc.lock was written",
                 run="dvc commit; or push it from the git revision that has it",
             )
@@ -85,7 +85,7 @@ class DvcTarget:
                 lacking.append(name)
         if lacking:
             raise StoreError(
-                f"{len(lacking)} files that dvc.lock names are neither here nor on {self.name}: {few(lacking)}",
+                f"{self.name} lacks {few(lacking, ' that dvc.lock names, and so does this machine')}",
                 expected="a whole store",
                 run="dvc commit, or push it from where the store is whole",
             )

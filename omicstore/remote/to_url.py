@@ -56,7 +56,7 @@ class UrlTarget:
                 )
         if lacking := [path for path in self._body["files"] if not (self._store / path).is_file()]:
             raise StoreError(
-                f"{self._store} lacks {len(lacking)} files of this release: {few(lacking)}",
+                f"{self._store} lacks {few(lacking, ' of this release')}",
                 expected="a whole release, since a push must not leave a part of one",
                 run="omicstore pull brings what was not pulled; else build the store again",
             )

@@ -111,7 +111,9 @@ class DvcTree:
             except (KeyError, FileNotFoundError):  # the latter: the folder's list is neither in the cache nor remote
                 return None
             entry = info["entry"]
-            return None if info["type"] == "directory" or entry is None else self._tracked(key, entry)
+            if info["type"] == "directory" or entry is None or not entry.hash_info:
+                return None  # without a hash, dvc.yaml names it and no dvc.lock does
+            return self._tracked(key, entry)
 
     def below(self, folder: str) -> Iterator[tuple[str, Tracked]]:
         """Yield what DVC tracks below a folder, by path: files, and the lists of folders, whose md5 ends in .dir."""
