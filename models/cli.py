@@ -65,8 +65,9 @@ def train(out: Output, *, model: _Model = None, store: StoreOption = None, dry_r
 def evaluate(out: Output, *, model: _Model = None, store: StoreOption = None, dry_run: DryRun = False) -> None:
     """Judge the trained model on the test part, beside simple predictors.
 
-    What is judged is the section evaluate of params.yaml. Writes reports/metrics.json, reports/evaluation.json and
-    reports/plots/. Reading the test part is logged in splits/NAME/test_reads.jsonl.
+    What is judged is the section evaluate of params.yaml. Writes reports/metrics.json, reports/evaluation.json,
+    reports/predictions.parquet (what each number is made of, per test sample) and reports/plots/. Reading the test part
+    is logged in splits/NAME/test_reads.jsonl.
     """
     _need("torch", "lightning", "sklearn", "lifelines")
     root = find_study()
