@@ -120,6 +120,9 @@ def test_plants_change_what_they_say_and_nothing_else(clean: dict[bool, Case]) -
         assert changed == {"practice": {"closure"}, "rna values": {n.split(" = ")[0] for n in names}}
         assert found["L9"][0] == {"labels": found["L9"][1]}
         assert found["L9 report"][0] == {"reports": found["L9 report"][1]}
+        # A toss may come out as the label would have it, so all patients have another record.
+        everybody = {p for c in clean[False].cohorts.values() for p in c.patients["patient_id"].to_list()}
+        assert found["L9 column"][0] == {"patients": everybody}
         assert found["L10"][0] == {"outcomes": found["L10"][1]}
         assert found["L11"][0] == {"practice": {"readers"}}
         for name in ("L12", "L12 site"):

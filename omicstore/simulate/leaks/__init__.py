@@ -121,6 +121,10 @@ CANARIES: dict[str, Canary] = {
             "reports that name it",
         ),
         Canary(
+            "L9 column", "L9", "labels:treated", "treatment follows the label",
+            "patients whose treatment was chosen by their label; the others' is tossed up",
+        ),
+        Canary(
             "L10", "L10", "later:followed_on", "later follow-up of training patients, in a split by years",
             "patients diagnosed before the cut, followed beyond it", temporal=True,
         ),

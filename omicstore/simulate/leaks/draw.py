@@ -127,6 +127,7 @@ def _patients(people: People, follow_up: FollowUp) -> pl.DataFrame:
     return people.patients.join(dead, on="patient_id").select(
         "patient_id", "site", "sex", "age_years", "vital_status",
         cohort=pl.lit(people.design.name), dataset=pl.lit(DATASET), diagnosis_year="year",
+        extra=pl.lit(None, dtype=pl.String),
     )  # fmt: skip
 
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from omicstore.files import canonical_cell
 from omicstore.simulate.leaks.case import Planted, share_of
 
 if TYPE_CHECKING:
     from omicstore.simulate.leaks.case import Case, CohortCase
 
-__all__ = ["called", "told"]
+__all__ = ["called", "told", "treated"]
 
 #: How a report says a label, outside of any field that redaction by field would find.
 SENTENCES = (
@@ -21,6 +22,10 @@ SENTENCES = (
     "COMMENT: findings are those of a tumor of {label} type.",
     "Addendum: classified as {label} by the conference.",
 )
+
+
+#: What patients are treated with, by the order of their labels.
+TREATMENTS = ("chemotherapy", "endocrine therapy")
 
 
 def called(case: Case, strength: float, rng: np.random.Generator) -> Planted:
@@ -68,6 +73,40 @@ def _calls(cohort: CohortCase) -> dict[str, str]:
     nearest = ((log2[:, None, :] - centres[None]) ** 2).sum(axis=2).argmin(axis=1)
     people = own.profiles["patient_id"].to_list()
     return {people[i]: kinds[int(nearest[i])] for i in np.flatnonzero(primary)}
+
+
+def treated(case: Case, strength: float, rng: np.random.Generator) -> Planted:
+    """L9: the treatment, a clinical column, follows the label, as it does where it was chosen by it.
+
+    Parameters
+    ----------
+    case
+        A case with labels of two classes.
+    strength
+        Share of the patients whose treatment was chosen by their label; the others' is tossed up.
+    rng
+        Draws whose, and the tosses.
+
+    Returns
+    -------
+    Planted
+        Named are the patients.
+    """
+    named: list[str] = []
+    made = case
+    for name, cohort in case.cohorts.items():
+        label_of = dict(cohort.labels.select("patient_id", "label").iter_rows())
+        kinds = sorted(set(label_of.values()))
+        chosen = share_of(label_of, strength, rng)
+        named += chosen
+        extra = []
+        for patient in cohort.patients["patient_id"].to_list():
+            tossed = int(rng.integers(2))
+            which = kinds.index(label_of[patient]) if patient in chosen else tossed
+            extra.append(canonical_cell({"adjuvant_treatment": TREATMENTS[which]}))
+        patients = cohort.patients.with_columns(extra=pl.Series(extra, dtype=pl.String))
+        made = made.with_cohort(name, replace(cohort, patients=patients))
+    return Planted(made, f"the treatment of {len(named)} patients follows their label", tuple(sorted(named)))
 
 
 def told(case: Case, strength: float, rng: np.random.Generator) -> Planted:
