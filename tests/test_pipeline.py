@@ -61,7 +61,14 @@ def study(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_everything_that_is_promised_is_there(study: Path) -> None:
-    for name in ("validation.json", "validation.html", "metrics.json", "evaluation.json", "predictions.parquet", "report.html"):
+    for name in (
+        "validation.json",
+        "validation.html",
+        "metrics.json",
+        "evaluation.json",
+        "predictions.parquet",
+        "report.html",
+    ):
         assert (study / "reports" / name).stat().st_size > 0
     metrics = json.loads((study / "reports" / "metrics.json").read_text())
     assert metrics
