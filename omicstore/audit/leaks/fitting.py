@@ -137,7 +137,12 @@ def _declared(bundle: Bundle) -> list[tuple[str, str, str]]:
     found = []
     for cohort, modality in bundle.matrices:
         fit = at(bundle.body, "matrices", cohort, modality, "upstream_fit")
-        if fit in _ON_ALL and cohort in cohorts and modality in read:
+        if cohort not in cohorts or modality not in read:
+            continue
+        if fit in _ON_ALL:
             sentence = f"{modality} of {cohort} says that it was normalised over {_ON_ALL[fit]}, test rows among them"
+            found.append((cohort, modality, sentence))
+        elif bundle.unit(cohort, modality) == "zscore":
+            sentence = f"{modality} of {cohort} is in z-scores, which are fitted on samples, and does not say on which"
             found.append((cohort, modality, sentence))
     return found

@@ -270,12 +270,12 @@ def agreement(
     """
     rows = np.concatenate(list(groups.values()))
     sizes = [len(r) for r in groups.values()]
-    seen = np.min([(~np.isnan(values[r])).mean(axis=0) for r in groups.values()], axis=0)
-    usable = np.flatnonzero((seen >= 0.5) & (top_runs(values[rows])[1] <= _CONTINUOUS * len(rows)))
+    drawn = np.sort(rng.permutation(values.shape[1])[: 2 * _MOST_FEATURES])
+    seen = np.min([(~np.isnan(values[np.ix_(r, drawn)])).mean(axis=0) for r in groups.values()], axis=0)
+    recurs = top_runs(values[np.ix_(rows, drawn)])[1] > _CONTINUOUS * len(rows)
+    usable = drawn[(seen >= 0.5) & ~recurs][:_MOST_FEATURES]
     if len(usable) < LEAST_FEATURES:
         return []
-    if len(usable) > _MOST_FEATURES:
-        usable = np.sort(rng.choice(usable, _MOST_FEATURES, replace=False))
     pool = values[np.ix_(rows, usable)].astype(np.float64)
     names = [*(f"{a} and {b}" for a, b in combinations(groups, 2)), *groups]
     found: dict[str, tuple[float, float]] = {}

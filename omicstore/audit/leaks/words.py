@@ -72,7 +72,7 @@ def words_of(text: str) -> set[str]:
 
 
 def telling_words(texts: Sequence[str], labels: NDArray[np.str_]) -> list[Telling]:
-    """Return the words that tell a class, the surest first.
+    """Return the words that tell a class: those that name one first, and the surest first.
 
     A word tells a class if nearly all texts with it are of the class, more than chance gives (hypergeometric): by
     Bonferroni's correction for any word, and without for the words that classes are named by.
@@ -95,6 +95,8 @@ def telling_words(texts: Sequence[str], labels: NDArray[np.str_]) -> list[Tellin
         for word in words:
             counts[word] = counts.get(word, 0) + 1
     judged = sorted(word for word, count in counts.items() if count >= _LEAST_TEXTS)
+    if not judged:
+        return []
     place = {word: i for i, word in enumerate(judged)}
     there = np.zeros((len(own), len(judged)), dtype=bool)
     for i, words in enumerate(own):
@@ -115,4 +117,4 @@ def telling_words(texts: Sequence[str], labels: NDArray[np.str_]) -> list[Tellin
             seen, own_class = int(n[k]), int(hits[k])
             named = judged[k] in all_names
             found.append(Telling(judged[k], label, named, seen, own_class, int(mine.sum()), float(p[k])))
-    return sorted(found, key=lambda t: (t.p, t.word))
+    return sorted(found, key=lambda t: (not t.names, t.p, t.word))
