@@ -515,6 +515,16 @@ def test_a_difference_is_derived_too(tampered: Path) -> None:
     assert "reconstruct.rna, difference from train_mean, r2: value is" in failed(tampered)["evaluation"]
 
 
+def test_a_correlation_is_derived_from_the_features(tampered: Path) -> None:
+    def better(body: dict[str, Any]) -> None:
+        body["imputation"]["methods"][0]["pearson"]["value"] += 0.01
+
+    edit_json(tampered / "reports/evaluation.json", better, "evaluation_hash")
+    assert re.search(
+        r"pearson of aro is \S+, and the features of imputation\.json give", failed(tampered)["evaluation"]
+    )
+
+
 @pytest.mark.parametrize("sealed", [False, True])
 def test_one_prediction_is_found(tampered: Path, sealed: bool) -> None:
     path = tampered / "reports/predictions.parquet"

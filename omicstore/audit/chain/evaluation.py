@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 _WHAT = "the metrics follow from the predictions, which are of the model's test rows"
 _HOW = (
-    "the hashes of evaluation.json were made again; errors, concordance and intervals were derived again from "
-    "predictions.parquet, and metrics.json compared"
+    "the hashes of evaluation.json were made again; errors, concordance and their intervals were derived again from "
+    "predictions.parquet, and metrics.json compared; correlations were derived of the imputation alone, and the "
+    "predictions were not made again"
 )
 
 #: The numbers are rounded to six decimals, the sums of squares behind them to nine.
@@ -122,7 +124,7 @@ def _numbers(bundle: Bundle, folder: Path, body: dict[str, Any]) -> tuple[list[s
         return [*said, f"{name} cannot be read ({because(error)})"], 0
     if frame_hash(frame) != at(body, "predictions", "hash"):
         said.append(f"{name} does not have the hash that evaluation.json states")
-    said += _followed(bundle, frame, name)
+    said += _followed(bundle, frame, name) + _correlations(folder, body)
     draw = Resamples(int(at(body, "bootstrap", "resamples")), int(at(body, "bootstrap", "seed")))
     n = 0
     for task, table in tables(body):
@@ -142,6 +144,27 @@ def _numbers(bundle: Bundle, folder: Path, body: dict[str, Any]) -> tuple[list[s
                 n += 1
                 said += _compared(f"{task}, difference from {row['against']}, {metric}", row[metric], gap)
     return said, n
+
+
+def _correlations(folder: Path, body: dict[str, Any]) -> list[str]:
+    """Return where the mean correlation of an imputation is not that of the features in plots/imputation.json.
+
+    A feature that does not vary has 0 there and is left out of the mean; a prediction that does not vary has 0 and is
+    not. So of the zeros any number may be left out.
+    """
+    imputed, path = body["imputation"], folder / "plots" / "imputation.json"
+    if "methods" not in imputed:
+        return []
+    rows = json.loads(path.read_bytes())
+    said = []
+    columns = {imputed["methods"][0]["method"]: "model", "ridge": "ridge"}
+    for row in (row for row in imputed["methods"] if row["method"] in columns):
+        each = np.array([feature[columns[row["method"]]] for feature in rows])
+        means = each.sum() / np.arange(max(1, int(np.count_nonzero(each))), len(each) + 1)
+        stated = row["pearson"]["value"]
+        if not np.isclose(means, stated, rtol=0, atol=_TOLERANCE).any():
+            said.append(f"pearson of {row['method']} is {stated}, and the features of {path.name} give {means[-1]:.6f}")
+    return said
 
 
 def _differences(table: dict[str, Any], found: dict[str, Any]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
