@@ -196,7 +196,7 @@ def _levelled(values: NDArray[np.float32]) -> NDArray[np.float32]:
     told = known & (values > 0) if amounts else known
     x = np.log2(np.where(told, values, 1.0)) if amounts else values
     middle = np.array([np.median(row[own]) if own.any() else 0.0 for row, own in zip(x, told, strict=True)])
-    found = (x - middle[:, None]).astype(np.float32)
+    found = np.asarray(x - middle[:, None], dtype=np.float32)
     found[known & ~told] = _NOTHING
     found[~known] = np.nan
     return found
