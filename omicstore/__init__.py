@@ -24,7 +24,8 @@ def open(store: str | Path | None = None, *, release: str | None = None) -> Stor
     Parameters
     ----------
     store
-        A folder, or a URL (``s3://``, ``https://``, ...). Where None: ``data/store`` under the nearest params.yaml
+        A folder, a URL (``s3://``, ``https://``, ...), or a revision of a repository of git and DVC
+        (``git+https://host/study@v1.0``). Where None: ``data/store`` under the nearest params.yaml
         upward.
     release
         A released state by its name, id, the beginning of its id, or an alias (``latest``, ``stable``); what the store

@@ -20,7 +20,7 @@ ROOMS = (
 #: What few users have, or what takes long to import: brought in by the function that needs it.
 LATE = {
     "torch", "transformers", "sentence_transformers", "httpx", "pandas", "anndata", "mudata", "matplotlib", "sklearn",
-    "skimage", "tiffslide", "PIL", "dvc", "great_expectations", "lightning",
+    "skimage", "tiffslide", "PIL", "dvc", "fsspec", "s3fs", "great_expectations", "lightning",
 }  # fmt: skip
 
 MODULES = sorted(HOUSE.rglob("*.py"))

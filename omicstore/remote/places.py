@@ -220,7 +220,7 @@ def _revisions(repository: Path, release: str) -> list[str]:
     """Return revisions that may have a release's files: the one that released it, then all that changed dvc.lock."""
     entry = f"*{RELEASES}/{Path(release_file(release)).name}"
     found = [
-        *_git(repository, "log", "--all", "--diff-filter=A", "--format=%H", "--", entry, f":(glob)**/{entry[1:]}"),
+        *_git(repository, "log", "--all", "--diff-filter=A", "--format=%H", "--", entry),
         *_git(repository, "log", "--all", "--format=%H", "--", "dvc.lock", ":(glob)**/dvc.lock"),
     ]
     return list(dict.fromkeys(found))

@@ -124,6 +124,40 @@ def test_push_brings_to_an_empty_remote_what_dvc_calls_in_sync(study: Study, tmp
     assert push(store, remote="second").n_files == 0
 
 
+def test_one_release_goes_to_a_remote_alone(study: Study, tmp_path: Path) -> None:
+    mine = tmp_path / "study"
+    shutil.copytree(study.folder, mine, symlinks=True)
+    dvc(mine, "remote", "add", "-q", "-d", "second", str(tmp_path / "second"))
+    sh(mine, "git", "commit", "-q", "-am", "another remote")
+    assert push(mine / "data" / "store", "v1.0").name == "v1.0"
+    sh(tmp_path, "git", "clone", "-q", str(mine), "clone")
+    store = tmp_path / "clone" / "data" / "store"
+    pull(store, "v1.0")
+    assert np.array_equal(numbers(store, "v1.0"), numbers(study.store, "v1.0"), equal_nan=True)
+    with pytest.raises(StoreError, match=r"remote second lacks \d+ files: .*cohort=AAA/modality=.*omicstore push"):
+        pull(store)
+
+
+def test_a_study_in_a_folder_of_a_repository(study: Study, tmp_path: Path) -> None:
+    root = tmp_path / "studies"
+    shutil.copytree(study.folder / "data", root / "tiny" / "data", ignore=shutil.ignore_patterns(".gitignore"))
+    for name in ("params.yaml", "dvc.yaml", ".gitignore", "releases"):
+        (shutil.copytree if name == "releases" else shutil.copy)(study.folder / name, root / "tiny" / name)
+    sh(root, "git", "init", "-q", "-b", "main")
+    dvc(root, "init", "-q")
+    dvc(root, "remote", "add", "-q", "only", str(tmp_path / "only"))  # not the default, but there is no other
+    dvc(root / "tiny", "commit", "-q", "-f")
+    sh(root, "git", "add", "-A")
+    sh(root, "git", "commit", "-q", "-m", "a study in a folder")
+    assert push(root / "tiny" / "data" / "store").target == "remote only"
+    sh(tmp_path, "git", "clone", "-q", str(root), "clone")
+    store = tmp_path / "clone" / "tiny" / "data" / "store"
+    pull(store, "v1.0", cohorts=["AAA"], modalities=["rna"])
+    assert np.array_equal(numbers(store, "v1.0"), numbers(study.store, "v1.0"), equal_nan=True)
+    url = f"git+file://{root}@HEAD#tiny/data/store"
+    assert np.array_equal(numbers(url, "v1.0"), numbers(study.store, "v1.0"), equal_nan=True)
+
+
 def test_a_store_that_dvc_has_not_taken_in_is_not_pushed(study: Study, tmp_path: Path) -> None:
     mine = tmp_path / "study"
     shutil.copytree(study.folder, mine, symlinks=True)
