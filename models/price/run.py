@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,9 @@ def price(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
             continue
         splits[strategy] = manifest.manifest_hash
         found[strategy] = _folds(store, folder, manifest, train, judge, settings, say)
+    for left in sorted((root / "splits" / "price").glob("*/")):
+        if left.name not in splits:  # of a strategy that is priced no more
+            shutil.rmtree(left)
     tasks = {name: _table(name, found, refused) for name in METRICS if _asked(name, judge, settings)}
     body = {
         "format": FORMAT,

@@ -25,6 +25,11 @@ __all__ = ["create_study", "dvc_yaml", "params_text"]
 
 _IGNORED = "/raw/\n/store/\n/parts/\n/fetched/\n"
 
+_UNTRACKED = """\
+# Grows with every read of a test part, and outlives dvc repro and dvc checkout.
+test_reads.jsonl
+"""
+
 _HEADER = """\
 # The one knob of this study: `dvc repro` does the rest (see dvc.yaml for the stages).
 """
@@ -77,6 +82,7 @@ def create_study(folder: Path, study_file: Path | None, *, dry_run: bool = False
     write_if_changed(folder / "dvc.yaml", dvc_yaml().encode())
     write_if_changed(folder / "data" / ".gitignore", _IGNORED.encode())
     write_if_changed(folder / ".gitignore", b"/.omicstore/\n/plan/\n/artifacts/\n/reports/\n/splits/\n")
+    write_if_changed(folder / ".dvcignore", _UNTRACKED.encode())
     defaults.pipeline = _init_dvc(folder)
     # Last, because its presence is what makes the folder a study.
     write_if_changed(params, params_text({"study": section, **defaults.sections}, defaults.reasons).encode())
