@@ -259,7 +259,7 @@ class CohortDataModule(lightning.LightningDataModule):
             names,
             {m: summary[m]["unit"] for m in self.modalities},
             sample_ids=cohort.samples["sample_id"].to_list(),
-            split=self.split.name,
+            split=self.manifest.name,
             manifest_hash=self.manifest.manifest_hash,
             fold=self.fold,
         )

@@ -132,6 +132,7 @@ def open_split(
             f"the split {folder.name} was made on release {made_on[:12]}, this store is {store.release[:12]}",
             run="omicstore split make (or dvc repro) makes it again",
         )
+    _refuse_stale(folder, manifest)
     crossed = _for_price_list(folder, manifest)
     check_state(state, where=folder.name, manifest_hash=manifest["manifest_hash"], fold=fold, part=part)
     rows = _assignments(folder, manifest["assignments_hash"])
@@ -204,6 +205,18 @@ def _for_price_list(folder: Path, manifest: dict[str, Any]) -> bool:
             run="change split.strategy in params.yaml, or set split.price_list: true for the price list",
         )
     return True
+
+
+def _refuse_stale(folder: Path, manifest: dict[str, Any]) -> None:
+    """Raise if this is an inner split of an outer one that was made again: it may hold whom the outer one tests now."""
+    wanted = [p["manifest_hash"] for p in manifest.get("parents", []) if p.get("kind") == "outer_split"]
+    outer = folder.absolute().parent.parent
+    if wanted and (outer / "manifest.json").is_file() and _manifest(outer)["manifest_hash"] not in wanted:
+        raise SplitError(
+            f"the inner split {folder.name} of {outer.name} was made of another {outer.name} than is there now",
+            expected=f"the outer split {wanted[0][:12]}",
+            run="omicstore split make makes both again",
+        )
 
 
 def _refuse_crossing(folder: Path, rows: pl.DataFrame, columns: Sequence[str]) -> None:

@@ -204,6 +204,10 @@ def test_inner_splits_of_another_outer_split_are_found_even_where_all_hashes_hol
         assert results[f"inner/{fold}"].status == "fail"
         assert "it was made from the split" in results[f"inner/{fold}"].found
     assert found(study, "default/inner/0")["outer_split"].status == "fail"
+    with omicstore.open(study / "data" / "store") as store:
+        asked = {"split": "default/inner/0", "fold": 0, "part": "train"}
+        with pytest.raises(SplitError, match="the inner split 0 of default was made of another default"):
+            store.query("AAA", **asked)
 
 
 def test_inner_splits_go_with_the_key_and_logs_stay(study):
