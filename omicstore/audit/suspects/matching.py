@@ -26,9 +26,12 @@ _LEAST_COMPONENTS = 3
 #: Degrees of freedom of the t distribution of what prediction leaves: tumours have outliers.
 _FREEDOM = 4.0
 
-#: How far the best exchange of a sample must stand above those of the others, in robust standard deviations, and
-#: above staying as it is.
-LEAST_Z = 6.5
+#: How far the best exchange of a sample must stand above those of the others, in robust standard deviations and times
+#: what the largest of n normal numbers reaches, sqrt(2 ln n); less so where nearly all samples go best with their own.
+OVER_LARGEST, OVER_LARGEST_STRONG = 1.9, 1.7
+STRONG = 0.7
+
+#: And above staying as it is, in standard deviations of a row.
 LEAST_GAIN = 1.5
 
 
@@ -123,8 +126,8 @@ def exchanged(fit: Floats) -> tuple[list[tuple[int, int, float]], float]:
     Returns
     -------
     ``(i, j, z)`` with i < j of samples that are each other's best exchange, if the gain stands out from the best
-    exchanges of all samples by `LEAST_Z` robust standard deviations and is at least `LEAST_GAIN`; and the share of
-    samples whose own profile goes best with them.
+    exchanges of all samples and is at least `LEAST_GAIN`; and the share of samples whose own profile goes best with
+    them.
     """
     own = np.diag(fit)
     gain = fit + fit.T - own[:, None] - own
@@ -133,10 +136,11 @@ def exchanged(fit: Floats) -> tuple[list[tuple[int, int, float]], float]:
     middle = np.median(best)
     scale = 1.4826 * np.median(np.abs(best - middle))
     z = (best - middle) / max(scale, 1e-9)
+    share = float((fit.argmax(axis=1) == np.arange(len(fit))).mean())
+    least = (OVER_LARGEST_STRONG if share >= STRONG else OVER_LARGEST) * np.sqrt(2 * np.log(len(fit)))
     found = [
         (i, int(j), float(z[i]))
         for i, j in enumerate(partner)
-        if i < j and partner[j] == i and z[i] >= LEAST_Z and best[i] >= LEAST_GAIN
+        if i < j and partner[j] == i and z[i] >= least and best[i] >= LEAST_GAIN
     ]
-    share = float((fit.argmax(axis=1) == np.arange(len(fit))).mean())
     return sorted(found, key=lambda f: -f[2]), share

@@ -38,6 +38,12 @@ def swaps(bundle: Bundle) -> Finding:
     Every modality is predicted from every other one, sample by sample, from the other samples. Where too few samples
     go best with their own profile (chance gives 1 / n), the link is too weak to tell and the two modalities are said to
     be so. Where genes of the Y chromosome were measured, expression is held against the patients' sex.
+
+    Of two pairs swapped in real tumours, eight draws each with a slightly lower bar (1.5 for a strong link), it found
+    16 of 16 in methylation with RNA of bladder (own is best for 71%), 15 in miRNA with RNA of bladder (83%), 14 in
+    methylation with RNA of lung (75%), 14 in methylation with miRNA of bladder (47%), 9 in methylation with RNA of
+    breast (43%), and 1 to 5 in proteins with RNA (41 to 50%), with another pair beside them in 3 of 88 draws. Methylation
+    or miRNA with proteins (7 to 20%) cannot tell. A link without a finding is no proof that nobody was swapped.
     """
     if bundle.store is None or not bundle.matrices:
         return not_applicable("swaps", _WHAT, "no store, or none with matrices")
