@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import StoreError, UnknownNameError
-from omicstore.store.fsspecfiles import FsspecRoot, url_system
+from omicstore.store.fsspecfiles import FsspecRoot, read_range, url_system
 from omicstore.store.gitroot import DvcTree, GitRoot, dvc_errors
 from omicstore.store.layout import RELEASES, release_file
 
@@ -58,7 +58,7 @@ class UrlSource:
 
     def read(self, path: str, start: int, stop: int) -> bytes:
         """Return some bytes of a file."""
-        return bytes(self.system.cat_file(f"{self.base}/{path}", start=start, end=stop))
+        return read_range(self.system, f"{self.base}/{path}", start, stop)
 
     def md5(self, path: str) -> str | None:
         """Return None: only the content is known."""
@@ -119,7 +119,7 @@ class DvcSource:
     def read(self, path: str, start: int, stop: int) -> bytes:
         """Return some bytes of a file."""
         system, where = self._place(path)
-        return bytes(system.cat_file(where, start=start, end=stop))
+        return read_range(system, where, start, stop)
 
     def md5(self, path: str) -> str | None:
         """Return the hash by which DVC names the file."""

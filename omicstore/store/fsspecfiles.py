@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from omicstore.store.filesystem import RangeFile
 
-__all__ = ["ExactFile", "FsspecRoot", "arrow_system", "open_file", "url_system"]
+__all__ = ["ExactFile", "FsspecRoot", "arrow_system", "open_file", "read_range", "url_system"]
 
 #: Packages that fsspec asks for, and the extra that brings each.
 _EXTRAS = {"s3fs": "s3"}
@@ -52,7 +52,13 @@ def open_file(system: Any, path: str) -> RangeFile:
     from pyarrow import PythonFile
 
     source = PythonFile(ExactFile(system, path), mode="r")
-    return RemoteFile(source, lambda n, offset: bytes(system.cat_file(path, start=offset, end=offset + n)))
+    return RemoteFile(source, lambda n, offset: read_range(system, path, offset, offset + n))
+
+
+def read_range(system: Any, path: str, start: int, stop: int) -> bytes:
+    """Return some bytes of a file; of a web server that knows no ranges, they are taken out of the whole."""
+    got = bytes(system.cat_file(path, start=start, end=stop))
+    return got if len(got) <= stop - start else got[start:stop]
 
 
 class ExactFile(io.RawIOBase):
@@ -84,7 +90,7 @@ class ExactFile(io.RawIOBase):
         stop = min(self._at + len(target), self._size)
         if stop <= self._at:
             return 0
-        got = self._system.cat_file(self._path, start=self._at, end=stop)
+        got = read_range(self._system, self._path, self._at, stop)
         target[: len(got)] = got
         self._at += len(got)
         return len(got)

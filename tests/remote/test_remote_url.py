@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -238,3 +241,24 @@ def test_a_lost_file_is_named_before_anything_moves(whole: Path, memory: str, tm
     ):
         pull(tmp_path / "store", remote=memory)
     assert not list((tmp_path / "store").rglob("*.parquet"))
+
+
+def test_a_web_server_that_knows_no_ranges(whole: Path, tmp_path: Path) -> None:
+    pytest.importorskip("aiohttp")
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *args: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(whole)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    try:
+        ask = {"cohort": "AAA", "modalities": "rna"}
+        assert np.array_equal(numbers(url, **ask), numbers(whole, **ask), equal_nan=True)
+        assert np.array_equal(numbers(url, "v1", **ask), numbers(whole, "v1", **ask), equal_nan=True)
+        assert pull(tmp_path / "store", remote=url, cohorts=["AAA"]).n_files > 10
+        assert np.array_equal(numbers(tmp_path / "store", **ask), numbers(whole, **ask), equal_nan=True)
+    finally:
+        server.shutdown()
+        server.server_close()
