@@ -68,6 +68,8 @@ def test_everything_that_is_promised_is_there(study: Path) -> None:
         "evaluation.json",
         "predictions.parquet",
         "report.html",
+        "audit.html",
+        "audit.json",
     ):
         assert (study / "reports" / name).stat().st_size > 0
     metrics = json.loads((study / "reports" / "metrics.json").read_text())
