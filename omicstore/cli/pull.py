@@ -1,7 +1,7 @@
 """``omicstore pull``: bring a release, or some cohorts and modalities of it, from a remote.
 
 With --json one object: release, name, source, n_files and n_bytes (needed and not here), n_moved, n_resumed, n_there,
-seconds, replaced and notes, as `omicstore.remote.Pulled`; and written.
+seconds and replaced, as `omicstore.remote.Pulled`; and written.
 """
 
 from __future__ import annotations
@@ -100,8 +100,6 @@ def _show(out: Output, found: Pulled, *, dry_run: bool) -> None:
         out.text(f"pulled {what} from {found.source}: {counted(found.n_files, 'file')}, {moved}{resumed}{there}")
     if found.replaced is not None:
         out.text(f"store.json held release {found.replaced[:12]} before")
-    for note in found.notes:
-        out.note(note)
     if found.name is not None and not dry_run:
         out.note(f"read it with --release {found.name}")
 

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import StoreError
@@ -52,8 +52,6 @@ class Pulled:
         How long the moving took.
     replaced
         The release that ``store.json`` held before, where it is another one now.
-    notes
-        What else is to be known.
     """
 
     release: str
@@ -66,7 +64,6 @@ class Pulled:
     n_there: int
     seconds: float
     replaced: str | None = None
-    notes: list[str] = field(default_factory=list)
 
 
 def pull(
