@@ -66,7 +66,7 @@ CONTRAST = 0.25
 #: How far below the least r the first look still takes a pair along.
 MARGIN = 0.1
 
-#: Two patients of one batch with such an r count as one when the next best patient is looked for.
+#: Two patients of one batch with such an r, or who are near-duplicates, count as one when the next best is looked for.
 ALIKE = 0.99
 
 #: What is known of two profiles of different patients; `left_patient` is the smaller id.
@@ -215,14 +215,22 @@ class _Search:
             for i, j in zip(left[r >= ALIKE].tolist(), right[r >= ALIKE].tolist(), strict=True):
                 self._join(str(a.patients[i]), str(b.patients[j]))
         following = self._next(comparison, left, right)
+        found = []
         for i, j, value, after in zip(left.tolist(), right.tolist(), r.tolist(), following.tolist(), strict=True):
             ends = sorted([(str(x.patients[at]), x.title, str(x.profiles[at])) for x, at in ((a, i), (b, j))])
             (patient, batch, profile), (other, their, theirs) = ends
-            yield {
-                "modality": a.modality, "kind": kind, "left_patient": patient, "right_patient": other,
-                "left_batch": batch, "right_batch": their, "left_profile": profile, "right_profile": theirs,
-                "n_features": n, "r": value, "next_r": after,
-            }  # fmt: skip
+            found.append(
+                {
+                    "modality": a.modality, "kind": kind, "left_patient": patient, "right_patient": other,
+                    "left_batch": batch, "right_batch": their, "left_profile": profile, "right_profile": theirs,
+                    "n_features": n, "r": value, "next_r": after,
+                }
+            )  # fmt: skip
+        if kind == "within":
+            near = near_duplicates(pl.DataFrame(found, schema=PAIRS), ALIKE)
+            for one, two in near.select("left_patient", "right_patient").iter_rows():
+                self._join(one, two)
+        yield from found
 
     def _next(self, comparison: Comparison, left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:
         """Return for each pair the highest r that either of the two has with a third person of the other's batch."""
