@@ -11,6 +11,7 @@ from audit_cases import EDGES, Case, tiny_case
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from omicstore.audit.leaks import nearest
 from omicstore.audit.leaks.similarity import similarity
 
 
@@ -112,3 +113,39 @@ def test_clean_cohorts_raise_no_more_than_one_alarm_in_twenty(tmp_path: Path) ->
     made = {"cohorts": ("AAA",), "modalities": ("rna", "prot"), "n_patients": 30, "n_features": 40}
     alarms = [s for s in range(20) if similarity(tiny_case(tmp_path / str(s), seed=s, **made).write()).status != "pass"]
     assert len(alarms) <= 1
+
+
+def test_where_everybody_was_measured_twice_copies_are_still_copies(tmp_path: Path) -> None:
+    """Were copies counted among what is usual, many of them would hide each other."""
+    case = tiny_case(tmp_path, cohorts=("AAA", "BBB"), modalities=("rna",), n_features=80, missing=0.0)
+    one, other = case.matrix("AAA", "rna"), case.matrix("BBB", "rna")
+    rng = np.random.default_rng(3)
+    again = one.values * np.exp2(rng.normal(0.0, 1.0, 80) + rng.normal(0.0, 0.4, one.values.shape))
+    other.values[:] = again.astype(np.float32)
+    found = similarity(case.write())
+    twins = dict(zip(one.rows["sample_id"].str.slice(0, 12), other.rows["sample_id"].str.slice(0, 12), strict=True))
+    assert found.evidence["pairs"] >= 0.9 * len(twins)
+    assert found.evidence["compared"]["rna (88 x 80)"]["within_cohorts"]["largest_r"] < 0.99
+
+
+@pytest.mark.parametrize("block", [7, 16, 1024])
+@pytest.mark.parametrize("missing", [0.0, 0.2])
+def test_the_nearest_and_the_third_person_are_those_of_all_pairs(
+    block: int, missing: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nearest, "_BLOCK", block)
+    rng = np.random.default_rng(0)
+    u = rng.normal(size=(60, 60)).astype(np.float32)
+    u[rng.random(u.shape) < missing] = np.nan
+    persons = rng.integers(0, 25, 60)
+    r, at, after = nearest._nearest(u, persons)
+    for i in range(60):
+        both = [np.isfinite(u[i]) & np.isfinite(v) for v in u]
+        own = [v - np.nanmean(v) for v in u]
+        norms = [np.sqrt((own[i][k] ** 2).sum() * (v[k] ** 2).sum()) for v, k in zip(own, both, strict=True)]
+        every = np.array([(own[i] * v)[k].sum() / n for v, k, n in zip(own, both, norms, strict=True)])
+        others = np.where(persons == persons[i], -2.0, every)
+        assert persons[others.argmax()] == persons[at[i]]
+        assert r[i] == pytest.approx(others.max(), abs=1e-5)
+        third = np.where(persons == persons[others.argmax()], -2.0, others)
+        assert after[i] == pytest.approx(third.max(), abs=1e-5)

@@ -89,8 +89,8 @@ class Copies:
     pairs
         Copies, the closest first.
     nearest
-        For each way of ranking the median, and the largest, correlation with the nearest other person, and the
-        threshold.
+        For each way of ranking the largest correlation with the nearest other person, the median of those with the
+        next, and the threshold.
     """
 
     pairs: list[Pair] = field(default_factory=list)
@@ -143,8 +143,9 @@ def copies(pool: Pool) -> Copies:
 
     Each profile's nearest one of another person is searched twice: with features ranked within cohort and platform, so
     that what cohorts differ in does not count, and ranked over all, for a copy that was put into another cohort. The
-    Fisher-transformed correlations with the nearest have a median and a spread (1.4826 x the median deviation); a copy
-    lies beyond one of `LIMITS`.
+    Fisher-transformed correlations with the next person after the nearest have a median and a spread (1.4826 x the
+    median deviation); a copy lies beyond one of `LIMITS`. With the next, since where two resources overlap many people
+    have a copy, and copies would pass for what is usual.
     """
     found = Copies()
     best: dict[tuple[str, str], float] = {}
@@ -152,11 +153,11 @@ def copies(pool: Pool) -> Copies:
     if len(np.unique(pool.groups)) > 1:
         ways["over_all"] = np.zeros_like(pool.groups)
     for way, groups in ways.items():
-        r, at = _nearest(_ranked(pool.values, groups), pool.persons)
-        known = np.isfinite(r)
+        r, at, after = _nearest(_ranked(pool.values, groups), pool.persons)
+        known = np.isfinite(r) & np.isfinite(after)
         if known.sum() < 3:
             continue
-        z = np.arctanh(np.clip(r[known], -0.999999, 0.999999))
+        z = np.arctanh(np.clip(after[known], -0.999999, 0.999999))
         middle = float(np.median(z))
         spread = 1.4826 * float(np.median(np.abs(z - middle)))
         threshold = min(max(least, float(np.tanh(middle + far * spread))) for least, far in LIMITS)
@@ -227,8 +228,12 @@ def _ranked(values: NDArray[np.float32], groups: NDArray[np.int64]) -> NDArray[n
     return found
 
 
-def _nearest(u: NDArray[np.float32], persons: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return for each row the largest correlation with a row of another person, and which row; NaN where there is none.
+def _nearest(
+    u: NDArray[np.float32], persons: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.float64]]:
+    """Return the nearest row of another person: its correlation, which it is, and the largest one with a third person.
+
+    For each row; NaN where there is none.
 
     Rows are compared over the features that both have, if these are enough.
     """
@@ -240,7 +245,7 @@ def _nearest(u: NDArray[np.float32], persons: NDArray[np.int64]) -> tuple[NDArra
     norms = np.sqrt((x * x).sum(axis=1))
     masked = float(known.mean()) < 1 - _FEW_MISSING
     squares, mask = (x * x, known.astype(np.float32)) if masked else (x[:0], x[:0])
-    r, at = np.full(len(x), -2.0), np.zeros(len(x), np.int64)
+    r, at, after = np.full(len(x), -2.0), np.zeros(len(x), np.int64), np.full(len(x), -2.0)
     for start in range(0, len(x), _BLOCK):
         here, rest = slice(start, start + _BLOCK), slice(start, None)
         found = x[here] @ x[rest].T
@@ -254,8 +259,15 @@ def _nearest(u: NDArray[np.float32], persons: NDArray[np.int64]) -> tuple[NDArra
         for axis, rows, offset in ((1, here, start), (0, rest, start)):
             nearest = found.argmax(axis=axis)
             value = np.take_along_axis(found, np.expand_dims(nearest, axis), axis).squeeze(axis)
-            better = value > r[rows]
+            who = persons[nearest + offset]
+            own = persons[None, rest] == who[:, None] if axis == 1 else persons[here, None] == who[None, :]
+            third = np.where(own, -2.0, found).max(axis=axis)
+            better, again = value > r[rows], who == persons[at[rows]]
+            # Of two nearest people the lesser is the third; of the same one twice, whoever came after it.
+            lesser = np.where(better, np.where(again, after[rows], r[rows]), np.where(again, third, value))
+            after[rows] = np.maximum(np.where(better, third, after[rows]), lesser)
             r[rows] = np.where(better, value, r[rows])
             at[rows] = np.where(better, nearest + offset, at[rows])
-    r[(r < -1.5) | (n_known < _LEAST_FEATURES)] = np.nan
-    return r, at
+    few = n_known < _LEAST_FEATURES
+    r[(r < -1.5) | few], after[(after < -1.5) | few] = np.nan, np.nan
+    return r, at, after
