@@ -70,7 +70,7 @@ def _caught(body: dict[str, Any]) -> Table:
 
     levels = [f"{s:g}" for s in body["strengths"]]
     table = Table(title=f"Caught, of {body['seeds']} seeds", title_justify="left", box=None)
-    for column in ("canary", "what is planted", *(f"{float(s):.0%}" for s in levels), "100% is all"):
+    for column in ("canary", "what is planted", *(f"{float(s):.0%}" for s in levels), "strength is the share of"):
         table.add_column(column, no_wrap=True)
     for line in body["canaries"]:
         cells = [_cell(line["at"][level]) for level in levels]
