@@ -132,7 +132,7 @@ class TestWrongUsage:
         assert (done.returncode, done.stdout) == (2, "")
         assert (
             done.stderr
-            == "error: unknown command 'qurey'. Expected one of query, sources. To mend it: see omicstore --help\n"
+            == "error: unknown command 'qurey'. Expected one of query, sources, price. To mend it: see omicstore --help\n"
         )
 
     def test_a_mistyped_sub_command_names_the_nearest(self, app: typer.Typer) -> None:

@@ -129,7 +129,7 @@ def test_everything_at_once(base: Path, tmp_path: Path) -> None:
     held.tables["outcomes"] = held.tables["outcomes"].filter(pl.col("endpoint") != "PFI")
     held.tables["labels"] = held.tables["labels"].with_columns(label=pl.lit("S0"))
     held.tables["provenance"] = held.tables["provenance"].with_columns(
-        sha256=pl.when(pl.col("modality") == "rna").then(pl.lit("f" * 64))
+        sha256=pl.when(pl.col("modality") == "rna").then(pl.lit("f" * 64)).otherwise("sha256")
     )
     held.reports = held.reports.with_columns(text=pl.lit("Nothing."))
     held.patches = make_patches([lost])
@@ -156,7 +156,8 @@ def test_everything_at_once(base: Path, tmp_path: Path) -> None:
     assert tables["outcomes"]["by_cohort"]["AAA"]["n_removed"] == 6
     assert tables["labels"]["columns"] == {"label": 4}
     (source,) = found["sources"]["changed"]
-    assert (source["cohort"], source["modality"], source["old"], source["new"]) == ("AAA", "rna", None, "f" * 64)
+    assert (source["cohort"], source["modality"], source["new"]) == ("AAA", "rna", "f" * 64)
+    assert source["old"] == fresh()["AAA"].tables["provenance"].filter(pl.col("modality") == "rna")["sha256"][0]
     assert found["reports"]["AAA"]["columns"] == {"text": 6}
     assert "Nothing." not in str(found["reports"])
     assert found["patches"]["AAA"]["added"] == [f"{lost}-DX1.uni.parquet"]
