@@ -21,7 +21,10 @@ _TITLES = {
     "cross_cohort": "cohorts apart",
     "temporal": "later years",
 }
-_COLOURS = (OURS, OTHER, "#5b8c3a", "#8a5aa8", MUTED)
+_COLOURS = (OURS, OTHER, "#5b8c3a", "#8a5aa8")
+
+#: Predictors that know nothing: a line where it is in sight, and a number in the legend.
+_TRIVIAL = ("train_mean", "majority", "chance")
 
 
 def price_figure(body: dict[str, Any]) -> str:
@@ -53,15 +56,23 @@ def _panel(axes: Axes, table: dict[str, Any]) -> None:
     rows = table["rows"]
     strategies = list(dict.fromkeys(row["strategy"] for row in rows))
     methods = list(dict.fromkeys(row["method"] for row in rows))
-    step = 0.8 / len(methods)
-    for m, method in enumerate(methods):
+    learned = [method for method in methods if method not in _TRIVIAL]
+    step = 0.8 / max(1, len(learned))
+    for m, method in enumerate(learned):
         own = [row for row in rows if row["method"] == method]
-        y = [strategies.index(row["strategy"]) + (m - (len(methods) - 1) / 2) * step for row in own]
+        y = [strategies.index(row["strategy"]) + (m - (len(learned) - 1) / 2) * step for row in own]
         x = [row["value"] for row in own]
         error = [[row["value"] - row["low"] for row in own], [row["high"] - row["value"] for row in own]]
         error = [[max(0.0, e) for e in side] for side in error]
         colour = _COLOURS[m % len(_COLOURS)]
         axes.errorbar(x, y, xerr=error, fmt="o", markersize=4, linewidth=1.4, color=colour, label=method)
+    low, high = axes.get_xlim()
+    for method in methods:
+        if method in _TRIVIAL:
+            known = [row["value"] for row in rows if row["method"] == method]
+            at = sum(known) / len(known)
+            near = at > low - (high - low)
+            axes.axvline(at if near else low, color=MUTED, linestyle=":", alpha=float(near), label=f"{method} {at:.2f}")
     axes.set_yticks(range(len(strategies)), [_TITLES.get(s, s) for s in strategies])
     axes.set_ylim(len(strategies) - 0.5, -0.5)
     axes.set_xlabel(table["metric"])
