@@ -22,9 +22,11 @@ from chain_study import (
     stored,
 )
 
+import omicstore
 from omicstore.audit import audit
 from omicstore.audit.run import CHAIN
-from omicstore.files import sha256_of
+from omicstore.files import canonical_json, sha256_of
+from omicstore.splits import SplitSpec, make
 from omicstore.store.hashing import release_hash
 from omicstore.store.splitfile import frame_hash
 
@@ -307,6 +309,91 @@ def test_one_word_of_the_manifest_is_found(
 ) -> None:
     edit_json(tampered / "splits/default/manifest.json", edit, "manifest_hash" if sealed else None)
     assert named in failed(tampered)["split"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "named"),
+    [
+        ("modalities", "and the store has its prot, rna"),
+        ("no_sample", "and the store has samples of the patient"),
+        ("no_site", "which a split by grouped_kfold does not have"),
+        ("outer_test", "which such a split does not have"),
+        ("too hard", "which such a split does not have"),
+    ],
+)
+def test_who_is_left_out_for_a_reason_that_is_not_true_is_named(tampered: Path, rule: str, named: str) -> None:
+    folder = tampered / "splits/default"
+    rows = pl.read_parquet(folder / "assignments.parquet")
+    one = rows.filter((pl.col("fold") == 0) & (pl.col("part") == "test")).row(2, named=True)
+    rows.filter(pl.col("patient_id") != one["patient_id"]).write_parquet(folder / "assignments.parquet")
+    seal_assignments(folder, rows=True)
+    gone = rows.filter(pl.col("patient_id") == one["patient_id"]).unique("sample_id").sort("sample_id")
+    left_out = [
+        {**{key: row[key] for key in ("cohort", "patient_id", "sample_id")}, "rule": rule, "reason": "so they say"}
+        for row in gone.iter_rows(named=True)
+    ]
+    edit_json(folder / "manifest.json", lambda body: body["exclusions"].extend(left_out), "manifest_hash")
+    found = failed(tampered)["split"]
+    assert f"{one['sample_id']} of {one['cohort']} is excluded by the rule {rule!r}, {named}" in found
+
+
+@pytest.mark.parametrize(
+    ("count", "where"),
+    [
+        ("n_events", "the test part of fold 0"),
+        ("n_with_outcome", "the test part of fold 0"),
+        ("n_groups", "the test part of fold 0"),
+        ("n_with", "the cohort"),
+    ],
+)
+def test_what_a_manifest_counts_is_counted_again(endpointed: Path, count: str, where: str) -> None:
+    def edit(body: dict[str, Any]) -> None:
+        (body["cohort"]["outcome"] if where == "the cohort" else body["per_fold"][0]["parts"]["test"])[count] += 1
+
+    path = endpointed / "manifest.json"
+    body = json.loads(path.read_bytes())
+    edit_json(path, edit, "manifest_hash")
+    assert re.search(
+        rf"the manifest says {count} \d+ of {where}, and there are \d+",
+        audit(endpointed, checks=["split"])["split"].found,
+    )
+    path.write_bytes(canonical_json(body))
+    assert audit(endpointed, checks=["split"])["split"].status == "pass"
+
+
+@pytest.fixture
+def endpointed(tampered: Path) -> Path:
+    """A split with an endpoint and with inner folds."""
+    asked = {"name": "os", "strategy": "grouped_kfold", "k": 3, "seed": 1, "endpoint": "OS", "nested": 3}
+    with omicstore.open(tampered / "data/store") as store:
+        make(store, SplitSpec.from_params(asked), tampered / "splits/os")
+    return tampered / "splits/os"
+
+
+def test_an_inner_split_holds_nobody_whom_the_outer_one_tests(endpointed: Path) -> None:
+    inner = endpointed / "inner/1"
+    assert audit(inner, checks=["split"])["split"].status == "pass"
+    outer = pl.read_parquet(endpointed / "assignments.parquet")
+    tested = outer.filter((pl.col("fold") == 1) & (pl.col("part") == "test"))
+    rows = pl.read_parquet(inner / "assignments.parquet")
+    one = tested.row(0, named=True)
+    patient = one["patient_id"]
+    put = tested.filter(pl.col("patient_id") == patient)
+    added = pl.concat([put.with_columns(fold=pl.lit(f, pl.Int64), part=pl.lit("train")) for f in range(3)])
+    pl.concat([rows, added.select(rows.columns)]).write_parquet(inner / "assignments.parquet")
+    seal_assignments(inner, rows=True)
+    edit_json(
+        inner / "manifest.json",
+        lambda b: b.update(exclusions=[e for e in b["exclusions"] if e["patient_id"] != patient]),
+        "manifest_hash",
+    )
+    found = audit(inner, checks=["split"])["split"].found
+    assert f"{patient} is in this inner split, and is, or is linked to who is, tested in fold 1 of os" in found
+
+
+def test_an_inner_split_of_an_outer_one_that_was_made_again_is_told(endpointed: Path) -> None:
+    edit_json(endpointed / "manifest.json", lambda body: body["strategy"].update(seed=9), "manifest_hash")
+    assert "this inner split was made of the split" in audit(endpointed / "inner/0", checks=["split"])["split"].found
 
 
 @pytest.mark.parametrize("sealed", [False, True])

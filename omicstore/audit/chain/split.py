@@ -8,6 +8,8 @@ import polars as pl
 
 from omicstore.audit.chain.assignments import changed_assignments
 from omicstore.audit.chain.content import KEYS, hashed_columns
+from omicstore.audit.chain.counts import counts
+from omicstore.audit.chain.exclusions import outer_split, untrue_exclusions
 from omicstore.audit.chain.persons import groups, lost_edges, valid_edges
 from omicstore.audit.encoding import body_hash, frame_hash
 from omicstore.audit.finding import Finding, failed, not_applicable, result
@@ -37,7 +39,7 @@ def split(bundle: Bundle) -> Finding:
     if bundle.assignments.is_empty():
         said.append("assignments.parquet has no rows, or not the columns of one")
     else:
-        said += changed_assignments(bundle) + _counts(bundle)
+        said += changed_assignments(bundle) + list(outer_split(bundle))
     if bundle.edges is None:
         said.append("identity.parquet cannot be read")
     elif frame_hash(bundle.edges) != at(manifest, "identity", "edges_hash"):
@@ -47,7 +49,8 @@ def split(bundle: Bundle) -> Finding:
         how += "; and its rows were held against the samples of the store"
         said += _release(bundle)
     if profiles is not None:
-        said += _tables(bundle) + list(_open_world(bundle, profiles))
+        said += [*_tables(bundle), *_open_world(bundle, profiles), *untrue_exclusions(bundle, profiles)]
+    said += counts(bundle)  # last, as what is wrong with one row changes counts as well
     return result(
         "split", _SPLIT, list(dict.fromkeys(said)), how,
         manifest_hash=manifest.get("manifest_hash"), assigned=bundle.assignments["sample_id"].n_unique(),
@@ -97,24 +100,6 @@ def _crossing(rows: pl.DataFrame, column: str) -> Iterator[tuple[str, int, str]]
     crossed = parts.filter(pl.col("part").list.len() > 1).sort("fold", column)
     for fold, name, held in crossed.select("fold", column, "part").iter_rows():
         yield str(name), int(fold), " and ".join(held)
-
-
-def _counts(bundle: Bundle) -> list[str]:
-    """Return parts of which the manifest counts other samples or patients."""
-    said = []
-    for entry in at(bundle.manifest, "per_fold") or []:
-        for part, stated in (at(entry, "parts") or {}).items():
-            own = bundle.assignments.filter((pl.col("fold") == entry["fold"]) & (pl.col("part") == part))
-            counted = {
-                "n_samples": own.height,
-                "n_patients": own.unique(["cohort", "patient_id"])["patient_id"].n_unique(),
-            }
-            said += [
-                f"the manifest says {name} {stated[name]} of the {part} part of fold {entry['fold']}, and there are {n}"
-                for name, n in counted.items()
-                if name in stated and stated[name] != n
-            ]
-    return said
 
 
 def _edges_changed(bundle: Bundle, edges: pl.DataFrame) -> list[str]:
