@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +14,8 @@ from omicstore.formats import FORMATS
 from omicstore.sources import REFERENCE_FORMATS, Source
 from omicstore.units import BASES
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 
 
 def test_every_format_is_in_the_table() -> None:
@@ -52,3 +54,16 @@ def test_links_lead_somewhere(page: str) -> None:
 def _section(page: str, title: str) -> str:
     text = (DOCS / page).read_text(encoding="utf-8")
     return text.split(f"## {title}\n", 1)[1].split("\n## ", 1)[0]
+
+
+def test_the_canaries_of_the_readme_are_those_that_were_counted() -> None:
+    body = json.loads((ROOT / "benchmarks" / "canaries.json").read_text(encoding="utf-8"))
+    strengths = ("0.25", "0.5", "1")
+    counted = [[c["name"], c["title"], *(str(c["at"][s]["caught"]) for s in strengths)] for c in body["canaries"]]
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = text[text.index("| | planted |") :].split("\n\n")[0].splitlines()[2:]
+    assert [[cell.strip() for cell in line.strip("|").split("|")] for line in table] == counted
+    assert body["seeds"] == 20
+    assert {row[-1] for row in counted} == {"20"}, "at full strength every leak is caught"
+    raised = {(kind, name) for kind, found in body["clean"].items() for name, f in found.items() if f["raised"] > 1}
+    assert raised == {("by year", "L3")}, "a split by year does share sites"
