@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.transforms.steps import PIPELINES, Log1p, ZScore
+from models.transforms.steps import AMOUNTS, PIPELINES, SampleStep, ZScore
 from omicstore.errors import UnknownNameError
 from omicstore.units import LINEAR_UNITS
 
@@ -22,6 +23,9 @@ __all__ = ["FittedPipeline", "fit_pipeline", "steps_for", "training_rows"]
 
 #: Columns are worked on in blocks of this many, so that temporary arrays stay small.
 BLOCK = 2048
+
+#: Rows are worked on in blocks of this many by the steps that work within a row.
+ROW_BLOCK = 64
 
 #: A feature whose training standard deviation is below this share of its mean carries rounding, not signal.
 NEAR_CONSTANT = 1e-6
@@ -43,8 +47,8 @@ def steps_for(transform: str, unit: str) -> tuple[Step, ...]:
     if transform not in PIPELINES:
         raise UnknownNameError("transform", transform, PIPELINES)
     steps = PIPELINES[transform]
-    if transform == "default" and unit not in LINEAR_UNITS:
-        return tuple(step for step in steps if not isinstance(step, Log1p))
+    if transform in {"default", "upper_quartile"} and unit not in LINEAR_UNITS:
+        return tuple(step for step in steps if not isinstance(step, AMOUNTS))
     return steps
 
 
@@ -88,13 +92,32 @@ class FittedPipeline:
         out = np.empty((values.shape[0], len(columns)), dtype=np.float32)
         for start in range(0, len(columns), BLOCK):
             block = slice(start, start + BLOCK)
-            raw = np.asarray(values[:, columns[block]], dtype=np.float32)
-            raw[:, columns[block] < 0] = np.nan
-            done = raw
-            for step, params in zip(self.steps, self.params, strict=True):
-                done = step.apply(done, {k: v[block] for k, v in params.items()})
-            out[:, block] = np.where(np.isnan(raw), np.float32(np.nan), done)
+            out[:, block] = values[:, columns[block]]
+            out[:, block][:, columns[block] < 0] = np.nan
+        for run in _runs(self.steps):
+            if isinstance(self.steps[run[0]], SampleStep):
+                _within_rows(out, [self.steps[i] for i in run])
+                continue
+            for start in range(0, len(columns), BLOCK):
+                block = slice(start, start + BLOCK)
+                raw = out[:, block]
+                done = raw
+                for i in run:
+                    done = self.steps[i].apply(done, {k: v[block] for k, v in self.params[i].items()})
+                out[:, block] = np.where(np.isnan(raw), np.float32(np.nan), done)
         return out
+
+
+def _runs(steps: Sequence[Step]) -> list[list[int]]:
+    """Return the numbers of the steps, those together that follow each other and work alike."""
+    return [list(run) for _, run in groupby(range(len(steps)), key=lambda i: isinstance(steps[i], SampleStep))]
+
+
+def _within_rows(values: NDArray[np.float32], steps: Sequence[Step]) -> None:
+    """Take the rows of (n, F) values through steps that work within a row, in place."""
+    for start in range(0, len(values) if values.size else 0, ROW_BLOCK):
+        for step in steps:
+            values[start : start + ROW_BLOCK] = step.apply(values[start : start + ROW_BLOCK], {})
 
 
 def training_rows(values: NDArray[np.floating], sample_ids: Sequence[str]) -> NDArray[np.int64]:
@@ -125,12 +148,14 @@ def training_rows(values: NDArray[np.floating], sample_ids: Sequence[str]) -> ND
 def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequence[str], unit: str) -> FittedPipeline:
     """Fit a transform to training values.
 
-    Features never observed and features that are near-constant on these rows are left out and counted.
+    Features never observed and features that are near-constant on these rows are left out and counted: near-constant
+    when they come to the z-score or, where a step works within a row, as they were measured. The latter so that a
+    row's ranks are among the features given out, whatever else was measured.
 
     Parameters
     ----------
     transform
-        ``default`` or ``paper``.
+        A name in `PIPELINES`.
     values
         (n, G) raw training values, NaN = not observed.
     feature_ids
@@ -139,6 +164,8 @@ def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequ
         Unit of the values, as in ``store.json``.
     """
     steps = steps_for(transform, unit)
+    if any(isinstance(step, SampleStep) for step in steps):
+        return _fit_with_rows(steps, values, feature_ids, unit)
     learned: list[dict[str, list[NDArray[np.float32]]]] = [{} for _ in steps]
     keep = np.zeros(values.shape[1], dtype=bool)
     never = 0
@@ -165,6 +192,36 @@ def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequ
         features=names,
         steps=steps,
         params=tuple({key: np.concatenate(parts) for key, parts in into.items()} for into in learned),
+        dropped={"near_constant": int((~keep).sum()) - never, "never_observed": never},
+        n_rows=int(values.shape[0]),
+    )
+
+
+def _fit_with_rows(
+    steps: tuple[Step, ...], values: NDArray[np.floating], feature_ids: Sequence[str], unit: str
+) -> FittedPipeline:
+    """Fit steps of which some work within a row: the features are chosen first, and all are worked on at once."""
+    keep = np.zeros(values.shape[1], dtype=bool)
+    never = 0
+    for start in range(0, values.shape[1], BLOCK):
+        block = np.asarray(values[:, start : start + BLOCK], dtype=np.float32)
+        spread = ZScore().fit(block)
+        never += int(np.isnan(block).all(axis=0).sum())
+        keep[start : start + BLOCK] = spread["sd"] > NEAR_CONSTANT * np.abs(spread["mean"])
+    work = np.asarray(values[:, keep], dtype=np.float32)
+    learned: list[Params] = [{} for _ in steps]
+    for run in _runs(steps):
+        if isinstance(steps[run[0]], SampleStep):
+            _within_rows(work, [steps[i] for i in run])
+            continue
+        for i in run:
+            learned[i] = steps[i].fit(work)
+            work = steps[i].apply(work, learned[i])
+    return FittedPipeline(
+        unit=unit,
+        features=tuple(name for name, kept in zip(feature_ids, keep, strict=True) if kept),
+        steps=steps,
+        params=tuple(learned),
         dropped={"near_constant": int((~keep).sum()) - never, "never_observed": never},
         n_rows=int(values.shape[0]),
     )

@@ -227,7 +227,7 @@ def fit_state(
     Parameters
     ----------
     transform
-        ``default`` or ``paper``.
+        A name in `models.transforms.steps.PIPELINES`.
     arrays
         Per modality (n, G) raw values of the training samples; a row of NaN is a sample without the modality.
     feature_ids, units

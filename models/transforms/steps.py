@@ -1,7 +1,7 @@
-"""The steps that transforms are made of: each works column by column and learns from training rows alone.
+"""The steps that transforms are made of: each learns from training rows alone, column by column, or learns nothing.
 
 A fitted step is its parameters: arrays of one number per feature. NaN means "not observed"; no step reads it, and
-`Pipeline` puts it back after the last one.
+the pipeline puts it back. A `SampleStep` works within a row, on the features that the pipeline gives out.
 """
 
 from __future__ import annotations
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     Params = dict[str, Array]
 
 __all__ = [
+    "AMOUNTS",
     "PIPELINES",
     "ClampZero",
     "Log1p",
     "MedianImpute",
+    "SampleRank",
+    "SampleStep",
     "Step",
+    "UpperQuartile",
     "Winsorize",
     "ZScore",
     "column_quantiles",
@@ -29,7 +33,7 @@ __all__ = [
 
 
 class Step(Protocol):
-    """One column-wise step."""
+    """One step."""
 
     name: ClassVar[str]
 
@@ -147,8 +151,66 @@ class ClampZero:
         return np.maximum(values, np.float32(0))
 
 
-#: Transforms by name; `default` leaves its log1p out where the unit is not in `LINEAR_UNITS`.
+class SampleStep:
+    """Base of the steps that compare a sample's features with each other; other samples make no difference."""
+
+    def fit(self, values: Array) -> Params:  # noqa: ARG002 - nothing to learn
+        """Learn nothing."""
+        return {}
+
+
+class UpperQuartile(SampleStep):
+    """Divide a sample by the 75th percentile of its observed features (Bullard et al. 2010, BMC Bioinformatics 11:94).
+
+    A sample whose percentile is not above 0 is left as it is.
+
+    Examples
+    --------
+    >>> UpperQuartile().apply(np.array([[0.0, 1.0, 2.0, 3.0, 4.0]], dtype=np.float32), {}).round(2).tolist()
+    [[0.0, 0.33..., 0.67..., 1.0, 1.33...]]
+    """
+
+    name: ClassVar[str] = "upper_quartile"
+
+    def apply(self, values: Array, params: Params) -> Array:  # noqa: ARG002 - nothing was learned
+        """Return the scaled rows."""
+        quartile = column_quantiles(values.T, (0.75,))[0]
+        divisor = np.where(quartile > 0, quartile, np.float32(1))
+        return np.asarray(values / divisor[:, None], dtype=np.float32)
+
+
+class SampleRank(SampleStep):
+    """Replace each value by its rank among the sample's observed features, from 0 (lowest) to 1 (highest).
+
+    Equal values share the mean of their ranks. A logarithm or a scale of the sample before it changes nothing.
+
+    Examples
+    --------
+    >>> SampleRank().apply(np.array([[5.0, 5.0, np.nan, 9.0]], dtype=np.float32), {}).tolist()
+    [[0.25, 0.25, nan, 1.0]]
+    """
+
+    name: ClassVar[str] = "sample_rank"
+
+    def apply(self, values: Array, params: Params) -> Array:  # noqa: ARG002 - nothing was learned
+        """Return the ranks."""
+        from scipy.stats import rankdata
+
+        out = np.full(values.shape, np.nan, dtype=np.float32)
+        for i, row in enumerate(values):
+            seen = ~np.isnan(row)
+            out[i, seen] = (rankdata(row[seen]) - 1) / max(int(seen.sum()) - 1, 1)
+        return out
+
+
+#: Transforms by name. `default` and `upper_quartile` leave out the steps in `AMOUNTS` where the unit is not in
+#: `LINEAR_UNITS`: a share of methylated copies has no library size.
 PIPELINES: dict[str, tuple[Step, ...]] = {
     "default": (Log1p(), Winsorize(), ZScore()),
     "paper": (MedianImpute(), Winsorize(), ZScore(), ClampZero(), Log1p()),
+    "upper_quartile": (Log1p(), UpperQuartile(), Winsorize(), ZScore()),
+    "sample_rank": (SampleRank(),),
 }
+
+#: Steps that mean something for amounts alone.
+AMOUNTS: tuple[type[Step], ...] = (Log1p, UpperQuartile)

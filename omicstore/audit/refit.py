@@ -41,7 +41,15 @@ _BLOCK = 1024
 _TRANSFORMS = {
     "default": ("log1p", "winsorize", "zscore"),
     "paper": ("median_impute", "winsorize", "zscore", "clamp_zero", "log1p"),
+    "upper_quartile": ("log1p", "upper_quartile", "winsorize", "zscore"),
+    "sample_rank": ("sample_rank",),
 }
+
+#: Transforms that leave steps out where the unit is none of an amount, and these steps.
+_BY_UNIT, _OF_AMOUNTS = frozenset({"default", "upper_quartile"}), frozenset({"log1p", "upper_quartile"})
+
+#: Steps that compare the features of a sample with each other.
+_WITHIN_ROWS = frozenset({"upper_quartile", "sample_rank"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +91,9 @@ def steps_of(transform: str, unit: str) -> tuple[str, ...] | None:
     (('winsorize', 'zscore'), None)
     """
     steps = _TRANSFORMS.get(transform)
-    if steps is None or transform != "default" or unit in LINEAR:
+    if steps is None or transform not in _BY_UNIT or unit in LINEAR:
         return steps
-    return tuple(name for name in steps if name != "log1p")
+    return tuple(name for name in steps if name not in _OF_AMOUNTS)
 
 
 def can_fit(bundle: Bundle) -> bool:
@@ -196,10 +204,11 @@ def fit_again(bundle: Bundle, modality: str, steps: Sequence[str], rows: Collect
         return None
     kept = np.zeros(len(features), dtype=bool)
     learned: list[dict[str, list[Floats]]] = [{} for _ in steps]
-    for start in range(0, len(features), _BLOCK):
-        raw = values[:, start : start + _BLOCK]
+    width = _width(steps, len(features))
+    for start in range(0, len(features), width):
+        raw = values[:, start : start + width]
         good, own = _fit_block(raw, steps)
-        kept[start : start + _BLOCK] = good
+        kept[start : start + width] = good
         for into, numbers in zip(learned, own, strict=True):
             for key, array in numbers.items():
                 into.setdefault(key, []).append(array)
@@ -216,8 +225,9 @@ def output_hash(fitted: Fitted, state: State, modality: str) -> str:
     place = {name: i for i, name in enumerate(fitted.features)}
     where = np.array([place[name] for name in entry["features"]], dtype=np.int64)
     out = np.empty((len(fitted.values), len(where)), np.float32)
-    for start in range(0, len(where), _BLOCK):
-        block = slice(start, start + _BLOCK)
+    width = _width(entry["parameters"], len(where))
+    for start in range(0, len(where), width):
+        block = slice(start, start + width)
         raw = fitted.values[:, where[block]]
         done = raw
         for number, name in enumerate(entry["parameters"]):
@@ -226,6 +236,11 @@ def output_hash(fitted: Fitted, state: State, modality: str) -> str:
             done = _STEPS[name][1](done, own)
         out[:, block] = np.where(np.isnan(raw), np.float32(np.nan), done)
     return array_hash(out)
+
+
+def _width(steps: Sequence[str], n_features: int) -> int:
+    """Return how many columns are worked on at a time: all where a step compares them with each other."""
+    return max(n_features, 1) if _WITHIN_ROWS.intersection(steps) else _BLOCK
 
 
 def differs(found: NDArray[Any], expected: NDArray[Any]) -> NDArray[np.bool_]:
@@ -259,10 +274,15 @@ def _fit_block(raw: Floats, steps: Sequence[str]) -> tuple[NDArray[np.bool_], li
     observed = ~np.isnan(raw).all(axis=0)
     block = np.where(observed, raw, np.float32(0))
     good, learned = observed.copy(), []
+    together = bool(_WITHIN_ROWS.intersection(steps))
+    if together:  # only what is kept takes part, so it is chosen by the numbers as they were measured
+        spread = _moments(block)
+        good &= spread["sd"] > _CONSTANT * np.abs(spread["mean"])
+        block = np.where(good, block, np.float32(np.nan))
     for name in steps:
         fit, apply = _STEPS[name]
         own = fit(block)
-        if name == "zscore":
+        if name == "zscore" and not together:
             good &= own["sd"] > _CONSTANT * np.abs(own["mean"])
         block = apply(block, own)
         learned.append(own)
@@ -300,6 +320,26 @@ def _standardised(values: Floats, own: Learned) -> Floats:
     return np.asarray((values - own["mean"]) / divisor, np.float32)
 
 
+def _scaled(values: Floats, _: Learned) -> Floats:
+    out = values.copy()
+    for row in out:
+        observed = row[~np.isnan(row)]
+        quartile = _quantile(observed[:, None], 0.75)[0] if observed.size else np.float32(0)
+        if quartile > 0:
+            row /= quartile
+    return out
+
+
+def _ranked(values: Floats, _: Learned) -> Floats:
+    out = np.full(values.shape, np.nan, np.float32)
+    for row, to in zip(values, out, strict=True):
+        seen = ~np.isnan(row)
+        ordered = np.sort(row[seen])
+        first, last = (np.searchsorted(ordered, row[seen], side) for side in ("left", "right"))
+        to[seen] = (first + last - 1) / 2 / max(ordered.size - 1, 1)
+    return out
+
+
 def _medians(values: Floats) -> Learned:
     return {"median": np.nan_to_num(_quantile(values, 0.5))}
 
@@ -311,4 +351,6 @@ _STEPS: dict[str, tuple[Callable[[Floats], Learned], Callable[[Floats, Learned],
     "zscore": (_moments, _standardised),
     "median_impute": (_medians, lambda values, own: np.where(np.isnan(values), own["median"], values)),
     "clamp_zero": (lambda _: {}, lambda values, _: np.maximum(values, np.float32(0))),
+    "upper_quartile": (lambda _: {}, _scaled),
+    "sample_rank": (lambda _: {}, _ranked),
 }

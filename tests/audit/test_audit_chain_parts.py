@@ -16,6 +16,7 @@ from hypothesis.extra.numpy import arrays
 from models.evaluate.bootstrap import patient_weights
 from models.files import hash_array, hash_ids
 from models.transforms.pipeline import fit_pipeline
+from models.transforms.steps import PIPELINES
 from omicstore.audit import encoding
 from omicstore.audit.chain.content import MatrixFile, slide_hash, table_hash
 from omicstore.audit.chain.metrics import Resamples, concordance
@@ -175,7 +176,7 @@ NUMBERS = arrays(
 
 
 @settings(deadline=None)
-@given(values=NUMBERS, transform=st.sampled_from(["default", "paper"]), unit=st.sampled_from(["tpm", "beta"]))
+@given(values=NUMBERS, transform=st.sampled_from(list(PIPELINES)), unit=st.sampled_from(["tpm", "beta"]))
 def test_steps_learn_what_the_models_learn(values: np.ndarray, transform: str, unit: str) -> None:
     names = [f"F{i}" for i in range(values.shape[1])]
     true = fit_pipeline(transform, values, names, unit)
