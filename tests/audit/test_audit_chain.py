@@ -24,6 +24,8 @@ from chain_study import (
 
 import omicstore
 from omicstore.audit import audit
+from omicstore.audit.bundle import Bundle
+from omicstore.audit.chain.judged import left_out
 from omicstore.audit.run import CHAIN
 from omicstore.files import canonical_json, sha256_of
 from omicstore.splits import SplitSpec, make
@@ -490,6 +492,28 @@ def test_one_word_of_the_state_is_found(tampered: Path, edit: Callable[[Any], No
     assert ("checkpoint" in found) is (not sealed or "feature_axis_hash" in named)
 
 
+def test_a_transform_that_nobody_knows_is_no_pass(tampered: Path) -> None:
+    folder = tampered / "artifacts/aro"
+
+    def rename(body: dict[str, Any]) -> None:
+        body["transform"] = "mine"
+        for entry in body["modalities"].values():
+            entry["parameters"] = [f"my_{step}" for step in entry["parameters"]]
+
+    edit_statistic(tampered, "rna/2/mean", 0, 5.0)
+    edit_json(folder / "state/0/default.json", rename)
+    seal_state(tampered)
+    edit_json(folder / "sidecar.json", lambda body: body["states"][0].update(transform="mine"), "sidecar_hash")
+    found = judged(tampered)["state"]
+    assert (found.status, found.severity) == ("fail", "warning")
+    assert "default.json, rna: its numbers were not fitted again" in found.found
+
+
+def test_a_model_that_names_no_state_is_told(tampered: Path) -> None:
+    edit_json(tampered / "artifacts/aro/sidecar.json", lambda body: body.update(states=[]), "sidecar_hash")
+    assert failed(tampered)["state"] == "sidecar.json names no fitted state, and the model reads rna, prot"
+
+
 def test_rows_that_do_not_train_are_named(tampered: Path) -> None:
     """A state fitted on one test sample more, all hashes made again."""
     from omicstore.store.splitfile import row_hash
@@ -552,6 +576,12 @@ def test_one_word_of_the_sidecar_is_found(tampered: Path, edit: Callable[[Any], 
 def test_one_loss_is_found(tampered: Path) -> None:
     edit_json(tampered / "artifacts/aro/history.json", lambda b: b[0].update(train=0.5))
     assert "history.json is absent, or does not have the sha256" in failed(tampered)["checkpoint"]
+
+
+def test_a_model_that_hides_its_losses_is_told(tampered: Path) -> None:
+    (tampered / "artifacts/aro/history.json").unlink()
+    edit_json(tampered / "artifacts/aro/sidecar.json", lambda body: body.pop("history"), "sidecar_hash")
+    assert "sidecar.json states no sha256 of history.json" in failed(tampered)["checkpoint"]
 
 
 # -- the numbers
@@ -639,6 +669,33 @@ def test_the_opening_that_an_evaluation_cites_must_be_in_the_log(tampered: Path)
     log = tampered / "splits/default/test_reads.jsonl"
     log.write_text(log.read_text(encoding="utf-8").replace("omicstore evaluate", "nobody"), encoding="utf-8")
     assert "line 1 of test_reads.jsonl is not the opening that evaluation.json cites" in failed(tampered)["evaluation"]
+
+
+def test_an_evaluation_that_cites_no_opening_is_told(tampered: Path) -> None:
+    edit_json(tampered / "reports/evaluation.json", lambda body: body["test"].pop("opening"), "evaluation_hash")
+    assert failed(tampered)["evaluation"] == "evaluation.json cites no opening of the test part in the log"
+
+
+def test_an_evaluation_without_its_seal_is_no_pass(tampered: Path) -> None:
+    edit_json(tampered / "reports/evaluation.json", lambda body: body.pop("evaluation_hash"))
+    found = judged(tampered)["evaluation"]
+    assert (found.status, found.severity) == ("fail", "warning")
+    assert "evaluation.json has no evaluation_hash" in found.found
+
+
+@pytest.mark.parametrize("task", ["reconstruct.rna", "impute.rna_to_prot", "survival.OS"])
+def test_who_was_taken_out_of_the_predictions_is_named(tampered: Path, task: str) -> None:
+    path = tampered / "reports/predictions.parquet"
+    rows = pl.read_parquet(path)
+    key = "patient_id" if task.startswith("survival") else "sample_id"
+    here = rows.filter((pl.col("task") == task) & (pl.col("method") != "train_mean"))
+    method, one = here["method"][0], here[key][0]
+    gone = (pl.col("task") == task) & (pl.col("method") == method) & (pl.col(key) == one)
+    rows.filter(~gone).write_parquet(path)
+    body = json.loads((tampered / "reports/evaluation.json").read_bytes())
+    said = left_out(Bundle(tampered / "artifacts/aro"), body, pl.read_parquet(path), path.name)
+    n = here.filter(pl.col("method") == method)[key].n_unique()
+    assert said == [f"predictions.parquet leaves 1 of {n} out of {task} by {method}: {one}"]
 
 
 # -- retractions

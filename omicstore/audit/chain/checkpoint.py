@@ -116,7 +116,9 @@ def _history(bundle: Bundle, folder: Path, sidecar: dict[str, Any]) -> list[str]
     if chosen.get("part") != "val":
         said.append(f"the model was chosen on the {chosen.get('part')} part, expected val")
     stated = at(sidecar, "history", "sha256")
-    if stated is not None and (not path.is_file() or file_hash(path) != stated):
+    if stated is None:
+        said.append("sidecar.json states no sha256 of history.json, by which the epoch was chosen")
+    elif not path.is_file() or file_hash(path) != stated:
         said.append("history.json is absent, or does not have the sha256 that the sidecar states")
     losses = {row.get("epoch"): row.get("val") for row in bundle.history if isinstance(row, dict)}
     if path.is_file() and not losses:

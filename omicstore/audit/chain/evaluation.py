@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from omicstore.audit.chain.content import read_table
+from omicstore.audit.chain.judged import left_out
 from omicstore.audit.chain.metrics import Resamples, derived, flat_names, tables
 from omicstore.audit.encoding import body_hash, file_hash, frame_hash, row_hash
 from omicstore.audit.finding import Finding, failed, not_applicable, result
@@ -43,9 +44,8 @@ def evaluation(bundle: Bundle) -> Finding:
             return failed("evaluation", _WHAT, [f"{path} cannot be read, or names no model"], _HOW)
         return not_applicable("evaluation", _WHAT, "there is no evaluation of this model in reports/")
     if "evaluation_hash" not in body:
-        return not_applicable(
-            "evaluation", _WHAT, "the evaluation is of an older version, without predictions; run omicstore evaluate"
-        )
+        unsealed = "evaluation.json has no evaluation_hash: its numbers cannot be derived again; run omicstore evaluate"
+        return failed("evaluation", _WHAT, [unsealed], _HOW, "warning")
     said = []
     if body_hash(body, "evaluation_hash") != body["evaluation_hash"]:
         said.append("evaluation.json does not have its evaluation_hash: it was changed after it was written")
@@ -95,7 +95,9 @@ def _rows(bundle: Bundle, body: dict[str, Any]) -> list[str]:
             f"evaluation.json says {key} {n}, expected {len(rows)}" for key, n in counted.items() if n != len(rows)
         ]
     opening, log = test.get("opening"), bundle.split and bundle.split / "test_reads.jsonl"
-    if isinstance(opening, dict) and log is not None:
+    if not isinstance(opening, dict):
+        said.append("evaluation.json cites no opening of the test part in the log")
+    elif log is not None:
         lines = log.read_bytes().split(b"\n") if log.is_file() else []
         number = opening.get("line")
         line = lines[number - 1] if isinstance(number, int) and 0 < number <= len(lines) else b""
@@ -124,7 +126,7 @@ def _numbers(bundle: Bundle, folder: Path, body: dict[str, Any]) -> tuple[list[s
         return [*said, f"{name} cannot be read ({because(error)})"], 0
     if frame_hash(frame) != at(body, "predictions", "hash"):
         said.append(f"{name} does not have the hash that evaluation.json states")
-    said += _followed(bundle, frame, name) + _correlations(folder, body)
+    said += left_out(bundle, body, frame, name) + _followed(bundle, frame, name) + _correlations(folder, body)
     draw = Resamples(int(at(body, "bootstrap", "resamples")), int(at(body, "bootstrap", "seed")))
     n = 0
     for task, table in tables(body):

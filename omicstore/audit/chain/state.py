@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from omicstore.audit.encoding import array_hash, axis_hash, file_hash, row_hash
-from omicstore.audit.finding import Finding, not_applicable, result
+from omicstore.audit.finding import Finding, failed, not_applicable, result
 from omicstore.audit.reading import BROKEN, at, because, json_object
 from omicstore.audit.refit import can_fit, differs, fit_again, fitting_rows, output_hash, steps_of
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _WHAT = "the transforms are what the training rows give"
 
+#: What is said of statistics that could not be derived: anything may stand in them.
+_UNKNOWN = "its numbers were not fitted again, since its steps are not known here or the store has no numbers of it"
+
 #: So many numbers of a modality are named.
 _SHOWN = 5
 
@@ -29,9 +32,12 @@ def state(bundle: Bundle) -> Finding:
     if bundle.checkpoint is None:
         return not_applicable("state", _WHAT, "a split has no fitted state; audit a trained model")
     if not entries:
-        return not_applicable("state", _WHAT, "sidecar.json names no fitted state")
+        none, read = "sidecar.json names no fitted state", ", ".join(at(bundle.sidecar, "modalities") or [])
+        if not read:
+            return not_applicable("state", _WHAT, none)
+        return failed("state", _WHAT, [f"{none}, and the model reads {read}"], "the sidecar was asked for its states")
     said: list[str] = []
-    fitted, notes = 0, []
+    fitted, notes, unknown = 0, [], list[str]()
     for entry in entries:
         path = bundle.checkpoint / str(at(entry, "path"))
         found = _files(path, said)
@@ -45,13 +51,18 @@ def state(bundle: Bundle) -> Finding:
         rows = fitting_rows(bundle, int(own.body["fold"]))
         said += _rows(own, rows)
         for modality in own.body["modalities"]:
-            sentences, note, n = _numbers(bundle, own, modality, rows)
+            found_here = _numbers(bundle, own, modality, rows)
+            if found_here is None:
+                unknown.append(f"{path.name}, {modality}: {_UNKNOWN}")
+                continue
+            sentences, note, n = found_here
             said, fitted = said + sentences, fitted + n
             notes += [note] if note else []
     how = "files, features and rows were hashed again" + (
         ", and every statistic was fitted again from the store's numbers of the training rows" if fitted else ""
     )
-    return result("state", _WHAT, list(dict.fromkeys(said)), how, statistics=fitted, notes=notes)
+    severity = "error" if said else "warning"
+    return result("state", _WHAT, list(dict.fromkeys(said + unknown)), how, severity, statistics=fitted, notes=notes)
 
 
 def _files(path: Path, said: list[str]) -> dict[str, Any] | None:
@@ -109,13 +120,13 @@ def _rows(own: State, rows: list[str]) -> list[str]:
     return said or [f"{own.path.name} states another fitted_on_row_hash than that of the training rows"]
 
 
-def _numbers(bundle: Bundle, own: State, modality: str, rows: list[str]) -> tuple[list[str], str, int]:
-    """Return what a modality's statistics should be and are not, a note, and how many were fitted again."""
+def _numbers(bundle: Bundle, own: State, modality: str, rows: list[str]) -> tuple[list[str], str, int] | None:
+    """Return what a modality's statistics should be and are not, a note, and how many were; None where none can be."""
     entry, where = own.body["modalities"][modality], f"{own.path.name}, {modality}"
     try:
         fitted = fit_again(bundle, modality, entry["parameters"], rows)
         if fitted is None:
-            return [], f"{modality} was not fitted again: its steps are not known here, or the store has no numbers", 0
+            return None
         return _compared(own, modality, fitted, where)
     except BROKEN as error:
         return [f"{where} cannot be fitted again ({type(error).__name__}: {because(error)})"], "", 0
