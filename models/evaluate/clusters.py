@@ -1,0 +1,127 @@
+"""What an embedding knows without training: its neighbours' class, and clusters beside the classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from omicstore.extras import extra
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Clusters", "knn_accuracy", "leiden"]
+
+
+def knn_accuracy(
+    train_z: NDArray[np.floating],
+    train_label: NDArray[np.integer],
+    z: NDArray[np.floating],
+    label: NDArray[np.integer],
+    k: int = 5,
+) -> float:
+    """Return the share of rows whose class is that of most of their k nearest training rows; scikit-learn votes.
+
+    Parameters
+    ----------
+    train_z, train_label
+        (m, D) embedding and (m,) class of the training rows; below 0 where unlabelled: such rows have no vote.
+    z, label
+        The same of the rows to judge; unlabelled ones are left out.
+    k
+        How many neighbours, by Euclidean distance.
+
+    Examples
+    --------
+    >>> z, label = np.array([[0.0], [0.1], [5.0], [5.1]]), np.array([0, 0, 1, 1])
+    >>> knn_accuracy(z, label, np.array([[0.2], [4.0]]), np.array([0, 0]), k=1)
+    0.5
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    voters, judged = train_label >= 0, label >= 0
+    votes = KNeighborsClassifier(k).fit(train_z[voters], train_label[voters])
+    return float(votes.score(z[judged], label[judged]))
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Clusters of an embedding.
+
+    Attributes
+    ----------
+    membership
+        (n,) int, the cluster of each row; 0 is the largest.
+    resolution, neighbours, seed
+        What they were made with.
+    """
+
+    membership: NDArray[np.int64]
+    resolution: float
+    neighbours: int
+    seed: int
+
+    def agreement(self, label: NDArray[np.integer]) -> dict[str, float]:
+        """Return NMI and ARI of the clusters and the classes, and what the clusters were made with.
+
+        Normalised mutual information (by the arithmetic mean of the entropies) and the adjusted Rand index (Hubert and
+        Arabie 1985, J. Classif. 2:193), both from scikit-learn. They depend on the resolution, which is beside them.
+
+        Parameters
+        ----------
+        label
+            (n,) int; below 0 where unlabelled: such rows are left out here, though they helped to make the clusters.
+        """
+        from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+        known = label >= 0
+        return {
+            "nmi": float(normalized_mutual_info_score(label[known], self.membership[known])),
+            "ari": float(adjusted_rand_score(label[known], self.membership[known])),
+            "n_clusters": float(self.membership.max() + 1),
+            "resolution": self.resolution,
+            "neighbours": float(self.neighbours),
+        }
+
+
+def leiden(z: NDArray[np.floating], *, resolution: float = 1.0, neighbours: int = 15, seed: int = 0) -> Clusters:
+    """Cluster an embedding with Leiden (Traag et al. 2019, Sci. Rep. 9:5233); leidenalg computes it.
+
+    The graph joins two rows where either is among the other's nearest neighbours by Euclidean distance, all edges
+    alike. The quality is modularity with a resolution (Reichardt and Bornholdt 2006), improved until it stands still.
+    The papers do not say which resolution they used; 1 is plain modularity.
+
+    Parameters
+    ----------
+    z
+        (n, D).
+    resolution
+        Higher = more clusters.
+    neighbours
+        How many nearest neighbours; at most n - 1 are taken.
+    seed
+        Of leidenalg's generator.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> z = np.concatenate([rng.normal(size=(30, 2)), rng.normal(size=(20, 2)) + 50])
+    >>> found = leiden(z, resolution=0.1)
+    >>> found.agreement(np.repeat([0, 1], [30, 20]))["ari"]
+    1.0
+    """
+    from sklearn.neighbors import kneighbors_graph
+
+    igraph, leidenalg = extra("igraph", "bench"), extra("leidenalg", "bench")
+    near = kneighbors_graph(z, min(neighbours, len(z) - 1)).tocoo()
+    pairs = np.unique(np.sort(np.column_stack([near.row, near.col]), axis=1), axis=0)
+    found = leidenalg.find_partition(
+        igraph.Graph(n=len(z), edges=pairs.tolist()),
+        leidenalg.RBConfigurationVertexPartition,
+        resolution_parameter=resolution,
+        n_iterations=-1,
+        seed=seed,
+    )
+    return Clusters(np.array(found.membership, dtype=np.int64), resolution, neighbours, seed)
