@@ -19,6 +19,7 @@ from omicstore.cli.common import (
     subcommands,
 )
 from omicstore.cli.split_view import check_table, show_split, summary
+from omicstore.errors import SplitError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -248,10 +249,17 @@ def _spec(root: Path, store: Any, name: str | None) -> tuple[SplitSpec, list[str
 
 
 def _folder(split: str | None) -> Path:
-    if split is None:
-        root = find_study()
-        return root / "splits" / str((read_section(root, "split") or {}).get("name", "default"))
-    given = Path(split)
-    if given.exists():
-        return given.parent if given.name == "manifest.json" else given
-    return find_study() / "splits" / split
+    """Return the folder of a split, by its path or its name in the study; names those that are there."""
+    if split is not None and (given := Path(split)).exists():
+        return given if given.is_dir() else given.parent  # one of its files
+    root = find_study()
+    name = str((read_section(root, "split") or {}).get("name", "default")) if split is None else split
+    folder = root / "splits" / name
+    if folder.is_dir():
+        return folder
+    there = [p.parent.relative_to(root / "splits").as_posix() for p in (root / "splits").rglob("manifest.json")]
+    raise SplitError(
+        f"there is no split {name!r}" + (f"; there are {', '.join(sorted(there))}" if there else ""),
+        expected=f"{folder / 'manifest.json'}, or the path of another split",
+        run="omicstore split make",
+    )

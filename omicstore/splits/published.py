@@ -115,7 +115,8 @@ def read_published(path: Path, origin: str | None = None, column: str | None = N
     if path.is_dir():
         files = sorted((p for p in path.iterdir() if _NUMBERED.fullmatch(p.name)), key=lambda p: (_number(p), p.name))
         if not files:
-            raise SplitError(f"{path} is a folder without splits_0.csv, splits_1.csv ...", expected=_expected(origin))
+            found = f"{path} is a folder without splits_0.csv, splits_1.csv and so on"
+            raise SplitError(found, expected=_expected(origin))
         frames = {p: _read(p, origin) for p in files}
     else:
         frames = {path: _read(path, origin)}

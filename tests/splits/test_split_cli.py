@@ -125,10 +125,18 @@ def test_a_wrong_section_is_one_message_and_leaves_the_old_split(study, run, par
 
 
 def test_a_split_that_is_not_there_is_named(study, run):
-    code, _, said = run("split", "show", "nope")
-    assert code == 1
-    assert "does not exist" in said
-    assert "omicstore split make" in said
+    for command in ("show", "check"):
+        code, _, said = run("split", command, "nope")
+        assert code == 1
+        assert "there is no split 'nope'. Expected" in said
+        assert "omicstore split make" in said
+
+
+def test_a_split_goes_by_any_of_its_files_and_is_named_where_another_is_asked_for(study, run):
+    assert run("split", "make")[0] in (0, 3)
+    assert "there is no split 'nope'; there are default." in run("split", "show", "nope")[2]
+    code, _, said = run("split", "show", str(study / "splits" / "default" / "assignments.parquet"))
+    assert code == 0, said
 
 
 def test_reads_that_name_the_split_hold_to_it(study):
