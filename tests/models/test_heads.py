@@ -178,3 +178,11 @@ def test_reconstruction_is_judged_on_what_was_observed_and_asked_for() -> None:
     small = np.clip(np.abs(every), 0, 1)
     huber = np.nanmean(small * (np.abs(every) - small / 2))
     assert observed_huber(guess, batch, balance="entries").item() == pytest.approx(huber, rel=1e-5)
+
+
+def test_a_step_is_one_graph() -> None:
+    z = torch.randn(30, 6, generator=torch.Generator().manual_seed(1))
+    known = targets()
+    for head in heads().values():
+        whole = torch.compile(lambda z, truth, h=head: h.loss(h(z), truth), fullgraph=True, backend="eager")
+        torch.testing.assert_close(whole(z, known), head.loss(head(z), known))

@@ -18,6 +18,7 @@ from sksurv.util import Surv
 from models.evaluate.concordance import harrell
 from models.evaluate.curves import LEAST_FOLLOWED, antolini, integrated_brier, uno, weighting_horizon
 from models.evaluate.scores import CLASS_SCORES, auroc, class_scores
+from models.evaluate.survival_scores import SURVIVAL_SCORES, survival_scores
 from omicstore.errors import UsageError
 
 with warnings.catch_warnings():
@@ -198,3 +199,19 @@ def test_weights_are_made_of_the_training_rows_alone() -> None:
     end = min(weighting_horizon(*t, time) for t in train)
     first, second = (uno(*t, time, event, risk, end) for t in train)
     assert first != second
+
+
+def test_a_model_that_knows_the_truth_is_better_in_every_score() -> None:
+    rng = np.random.default_rng(8)
+    rate = np.exp(rng.normal(size=400))
+    happens, leaves = rng.exponential(300 / rate), rng.exponential(500, 400)
+    time, event = np.minimum(happens, leaves) + 1, (happens <= leaves).astype(float)
+    train, test = (time[:200], event[:200]), (time[200:], event[200:])
+    known = survival_scores(train, test, rate[200:], lambda at: np.exp(-rate[200:, None] * at / 300))
+    shuffled = rng.permutation(rate[200:])
+    blind = survival_scores(train, test, shuffled, lambda at: np.exp(-shuffled[:, None] * at / 300))
+    assert set(known) == {*SURVIVAL_SCORES, "horizon"}
+    assert known["ibs"] < blind["ibs"]
+    assert all(known[c] > 0.65 > 0.58 > blind[c] for c in ("c_harrell", "c_uno", "c_antolini"))
+    assert known["c_antolini"] == pytest.approx(known["c_harrell"])
+    assert set(survival_scores(train, test, rate[200:])) == {"c_harrell", "c_uno", "horizon"}
