@@ -793,7 +793,7 @@ def test_an_absent_file_is_named(tampered: Path, path: str) -> None:
 def test_a_model_alone_is_checked_as_far_as_it_goes(tampered: Path, tmp_path: Path) -> None:
     shutil.copytree(tampered / "artifacts/aro", tmp_path / "alone")
     found = {f.id: f.status for f in audit(tmp_path / "alone", checks=CHAIN).findings}
-    assert found == dict.fromkeys(CHAIN, "not_applicable") | {"checkpoint": "pass", "state": "pass"}
+    assert found == dict.fromkeys(CHAIN, "not_applicable") | {"checkpoint": "pass"}
     shutil.rmtree(tampered / "splits/default")
     assert "the split default that the model names is not in" in failed(tampered)["checkpoint"]
 
@@ -803,7 +803,10 @@ def test_without_a_store_the_rest_of_the_chain_is_checked(tampered: Path) -> Non
     found = judged(tampered)
     assert {name for name, f in found.items() if f.status == "fail"} == set()
     assert found["release"].status == "not_applicable"
-    assert found["state"].evidence["notes"] == ["there is no store of this release here to fit on"]
+    assert found["state"].status == "not_applicable"  # hashes that fit say nothing of what was fitted on what
+    assert found["state"].how.startswith("there is no store of this release here to fit on; files, features and rows")
+    edit_statistic(tampered, "rna/2/mean", 0, 5.0)
+    assert "does not have the arrays_sha256" in failed(tampered)["state"]
 
 
 def test_another_release_in_the_store_is_told(tampered: Path) -> None:

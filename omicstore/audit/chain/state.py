@@ -61,6 +61,9 @@ def state(bundle: Bundle) -> Finding:
     how = "files, features and rows were hashed again" + (
         ", and every statistic was fitted again from the store's numbers of the training rows" if fitted else ""
     )
+    if not fitted and not said and not unknown:
+        why = "; ".join(notes) or "no statistic could be fitted again"
+        return not_applicable("state", _WHAT, f"{why}; {how}, and fit", statistics=0, notes=notes)
     severity = "error" if said else "warning"
     return result("state", _WHAT, list(dict.fromkeys(said + unknown)), how, severity, statistics=fitted, notes=notes)
 
