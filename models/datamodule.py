@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from models.batch import MultiOmicsBatch, Targets
 from models.transforms.state import TransformState, fit_state
-from omicstore.errors import LeakageError, SplitError, StudyError
+from omicstore.errors import LeakageError, SplitError, StudyError, UnknownNameError
 from omicstore.splits import Manifest, check, hindrances, load
 
 if TYPE_CHECKING:
@@ -104,6 +104,9 @@ class CohortDataModule(lightning.LightningDataModule):
         Who reads, for the log of test reads.
     endpoint
         Follow-up to put into the batches' targets.
+    label
+        Task whose labels to put there: a class is its place in `classes`, and -1 where there is no label or the
+        training rows have none like it.
     batch_size, seed, num_workers
         Of the loaders.
 
@@ -132,6 +135,7 @@ class CohortDataModule(lightning.LightningDataModule):
         state: TransformState | None = None,
         reader: str = "CohortDataModule",
         endpoint: str | None = None,
+        label: str | None = None,
         batch_size: int = 64,
         seed: int = 0,
         num_workers: int = 0,
@@ -139,7 +143,7 @@ class CohortDataModule(lightning.LightningDataModule):
         super().__init__()
         self.store, self.split, self.fold = store, split, fold
         self.modalities, self.cohorts, self.sample_type = tuple(modalities), tuple(cohorts), sample_type
-        self.transform, self.endpoint = transform, endpoint
+        self.transform, self.endpoint, self.label = transform, endpoint, label
         self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
         self.reader = reader
         self.opening: Opening | None = None
@@ -179,6 +183,37 @@ class CohortDataModule(lightning.LightningDataModule):
     def axes(self) -> dict[str, int]:
         """Per modality the number of features after the transform."""
         return {m: len(self.state.features(m)) for m in self.modalities}
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The labels of the training rows, sorted; none where no task was asked for.
+
+        Raises
+        ------
+        UnknownNameError
+            If the store has no labels of the task.
+        StudyError
+            If the training rows have fewer than two.
+        """
+        if self.label is None:
+            return ()
+        found = sorted({name for name in self._labels(self._query("train", None)) if name is not None})
+        if len(found) < 2:
+            raise StudyError(
+                f"the training rows have {len(found)} labels of {self.label}",
+                expected="at least two",
+                run="name another task, or other cohorts in params.yaml",
+            )
+        return tuple(found)
+
+    def _labels(self, cohort: Cohort) -> list[str | None]:
+        """Return each row's label of the task, None where there is none."""
+        tasks = sorted(self.store.table("labels")["task"].unique().to_list())
+        if self.label not in tasks:
+            raise UnknownNameError("task of labels", str(self.label), tasks)
+        known = cohort.clinical()
+        column = f"label_{self.label}"
+        return known[column].to_list() if column in known.columns else [None] * len(known)
 
     def part(self, name: str) -> MultiOmicsBatch:
         """Return all rows of ``train``, ``val`` or ``test`` as one batch, transformed."""
@@ -244,7 +279,11 @@ class CohortDataModule(lightning.LightningDataModule):
                 f"part {part} of fold {self.fold} of {self.split} has no sample", run="omicstore split check"
             )
         patients = cohort.samples["patient_id"].to_list()
-        targets = outcomes_of(self.store, patients, self.endpoint) if self.endpoint else None
+        targets = outcomes_of(self.store, patients, self.endpoint) if self.endpoint else Targets.empty(len(patients))
+        if self.label is not None:
+            where = {name: i for i, name in enumerate(self.classes)}
+            places = [-1 if name is None else where.get(name, -1) for name in self._labels(cohort)]
+            targets = replace(targets, label=torch.tensor(places, dtype=torch.int64))
         return MultiOmicsBatch.from_arrays(
             {m: arrays[m] for m in self.modalities}, cohort.samples["sample_id"].to_list(), patients, targets
         )

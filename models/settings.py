@@ -33,6 +33,8 @@ class TrainSettings:
         Cohorts; none means all.
     sample_type
         As in a query.
+    label
+        Task whose labels the model learns, for one that learns any.
     split, fold
         The split's name and the fold whose training rows the model is fitted on.
     seed
@@ -51,6 +53,7 @@ class TrainSettings:
     seed: int = 0
     cohorts: tuple[str, ...] = ()
     sample_type: str = "primary"
+    label: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
     num_workers: int = 0
     devices: int = 1

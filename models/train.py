@@ -7,6 +7,7 @@ import math
 import shutil
 import warnings
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as lightning
@@ -17,7 +18,7 @@ from models.datamodule import CohortDataModule
 from models.files import write_json
 from models.registry import get_model
 from models.settings import TrainSettings, read_params
-from omicstore.errors import OmicstoreError, SplitError
+from omicstore.errors import OmicstoreError, SplitError, UsageError
 from omicstore.files import sha256_of
 from omicstore.progress import task
 from omicstore.store.splitfile import row_hash
@@ -97,7 +98,7 @@ def quiet_lightning() -> Iterator[None]:
 
 def fit(
     module: MultiOmicsModule,
-    data: CohortDataModule,
+    data: lightning.LightningDataModule,
     config: Any,
     *,
     devices: int,
@@ -196,10 +197,12 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
         transform=config.transform,
         cohorts=settings.cohorts,
         sample_type=settings.sample_type,
+        label=settings.label,
         batch_size=config.batch_size,
         seed=settings.seed,
         num_workers=settings.num_workers,
     )
+    config = _with_classes(config, data, spec.title)
     axes = data.axes
     n_train, n_val = len(data.part("train")), len(data.part("val"))
     say(f"{spec.title}, preset {settings.preset}: {n_train} training and {n_val} val samples, " + _sizes(axes))
@@ -229,10 +232,23 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
         "row_hash": {part: row_hash(data.part(part).sample_id) for part in ("train", "val")},
         "selection": {"part": "val", "metric": "loss", "value": best.loss, "epoch": best.epoch},
     }
+    if settings.label is not None:
+        sidecar["label"] = {"task": settings.label, "classes": list(data.classes)}
     write_json(folder / "history.json", best.history)
     sidecar["history"] = {"path": "history.json", "sha256": sha256_of(folder / "history.json")}
     save_checkpoint(folder, weights=best.weights, state=state, config=config, sidecar=sidecar)
     return sidecar
+
+
+def _with_classes(config: Any, data: CohortDataModule, title: str) -> Any:
+    """Return the settings with the number of classes that the training rows have, where labels are asked for."""
+    if data.label is None:
+        return config
+    if not hasattr(config, "n_classes"):
+        raise UsageError(
+            f"train.label is {data.label!r}, and {title} learns no labels", run="remove train.label from params.yaml"
+        )
+    return replace(config, n_classes=len(data.classes))
 
 
 def _sizes(axes: dict[str, int]) -> str:
