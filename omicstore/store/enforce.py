@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,8 +126,7 @@ def open_split(
         )
     if part not in PARTS:
         raise UnknownNameError("part", str(part), PARTS, run=f"choose from {', '.join(PARTS)}")
-    if not isinstance(fold, int) or isinstance(fold, bool):
-        raise UsageError(f"the fold is {fold!r}", expected="a whole number, counted from 0")
+    fold = _whole(fold)
     if (made_on := _release(manifest)) != store.release:
         raise SplitError(
             f"the split {folder.name} was made on release {made_on[:12]}, this store is {store.release[:12]}",
@@ -147,11 +147,21 @@ def open_split(
     return SplitRead(folder, manifest["manifest_hash"], fold, part, assigned, state)
 
 
+def _whole(fold: object) -> int:
+    """Return a fold as an int: NumPy's whole numbers are as good."""
+    try:
+        if not isinstance(fold, bool):
+            return index(fold)  # type: ignore[arg-type]
+    except TypeError:
+        pass
+    raise UsageError(f"the fold is {fold!r}", expected="a whole number, counted from 0")
+
+
 def _folder(store: Store, split: str | Path) -> Path:
     if not isinstance(split, str | Path) or not str(split).strip():
         raise UsageError(f"the split is {split!r}", expected="the name or the folder of a split", run="--split NAME")
     named = Path(split)
-    candidates = [named]
+    candidates = [named.parent if named.name == "manifest.json" else named]
     if store.files.local is not None:  # <study>/data/store
         candidates.append(store.files.local.absolute().parent.parent / "splits" / named)
     # An export has a manifest.json as well, but no assignments.

@@ -80,6 +80,12 @@ def check_state(state: FittedState | None, *, where: str, manifest_hash: str, fo
         if part == "train":
             return
         raise LeakageError(f"part {part} of split {where} was asked for without a fitted state", run=mend)
+    if not hasattr(state, "manifest_hash"):
+        raise LeakageError(
+            f"part {part} of fold {fold} of {where} was asked for with a {type(state).__name__} as its state",
+            expected="what models.transforms.fit_state or load_state returns",
+            run=mend,
+        )
     for name, have, need in (
         ("manifest", getattr(state, "manifest_hash", None), manifest_hash),
         ("fold", getattr(state, "fold", None), fold),

@@ -230,3 +230,21 @@ def test_a_split_that_omicstore_made(store, tmp_path):
     train = store.query("AAA", "rna", split=tmp_path / "made", fold=0, part="train")
     assert len(train)
     assert train.summary()["split"]["manifest_hash"] == manifest.manifest_hash
+
+
+def test_a_fold_of_numpy_and_the_manifests_own_path_are_as_good(store, split):
+    train = ask(store, split, part="train")
+    again = store.query("AAA", "rna", split=split[0] / "manifest.json", fold=np.int64(0), part="train")
+    assert again.samples.equals(train.samples)
+    read = ask(store, split, part="test", fold=np.int64(0), state=fitted(split))
+    read.to_numpy()
+    assert json.loads((split[0] / "test_reads.jsonl").read_text())["fold"] == 0
+    for fold in ("0", 0.0, True, np.array([0, 1])):
+        with pytest.raises(UsageError, match="a whole number, counted from 0"):
+            ask(store, split, part="train", fold=fold)
+
+
+@pytest.mark.parametrize("state", ["state/0/default.json", {"manifest_hash": "x"}, object()])
+def test_what_is_no_state_is_told_by_its_type(store, split, state):
+    with pytest.raises(LeakageError, match=f"was asked for with a {type(state).__name__} as its state"):
+        ask(store, split, part="val", state=state)
