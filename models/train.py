@@ -16,6 +16,7 @@ import torch
 from models.checkpoint import save_checkpoint
 from models.datamodule import CohortDataModule
 from models.files import write_json
+from models.new.calibration import calibrate, save_calibration
 from models.registry import get_model
 from models.settings import TrainSettings, read_params
 from omicstore.errors import OmicstoreError, SplitError, UsageError
@@ -156,8 +157,8 @@ def fit(
 def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | None = None) -> dict[str, Any]:
     """Train as the params.yaml in `root` says and write ``artifacts/<model>``.
 
-    Weights, sidecar, state and history have the same bytes whenever data, settings and machine are the same. Val rows
-    choose the epoch; test rows are not read.
+    Weights, sidecar, state, history and calibration have the same bytes whenever data, settings and machine are the
+    same. Val rows choose the epoch; test rows are not read.
 
     Parameters
     ----------
@@ -212,6 +213,7 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
     with task("training", config.max_epochs, "epochs") as advance:
         best = fit(module, data, config, devices=settings.devices, seed=settings.seed, advance=advance)
     say(f"best epoch {best.epoch + 1}, val loss {best.loss:.4f}")
+    calibrated = calibrate(module, best.weights, data)
     folder = root / "artifacts" / settings.model
     if folder.exists():
         shutil.rmtree(folder)
@@ -236,6 +238,7 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
         sidecar["label"] = {"task": settings.label, "classes": list(data.classes)}
     write_json(folder / "history.json", best.history)
     sidecar["history"] = {"path": "history.json", "sha256": sha256_of(folder / "history.json")}
+    sidecar["calibration"] = save_calibration(folder, calibrated)
     save_checkpoint(folder, weights=best.weights, state=state, config=config, sidecar=sidecar)
     return sidecar
 

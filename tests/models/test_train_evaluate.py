@@ -24,6 +24,8 @@ def test_training_again_gives_the_same_bytes_and_reads_no_test_row(trained: Path
     assert content(copied / "artifacts") == before
     assert not log.exists()
     assert set(before) == {
+        "aro/calibration.json",
+        "aro/calibration.safetensors",
         "aro/history.json",
         "aro/sidecar.json",
         "aro/state/0/default.json",
