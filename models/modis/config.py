@@ -94,7 +94,7 @@ PRESETS: dict[str, MODISConfig] = {
     ),
     "default": MODISConfig(),
     "small": _SMALL,
-    "table": replace(_SMALL, batch_size=192, max_epochs=40, patience=40),
+    "table": replace(_SMALL, lr=2e-3, batch_size=256, max_epochs=35, patience=35),
 }
 
 
