@@ -50,7 +50,7 @@ def test_where_sites_are_not_kept_each_fold_is_counted(tmp_path: Path) -> None:
     case.sections = UNCLAIMED
     found = sites(case.write())
     assert (found.status, found.severity) == ("fail", "warning")
-    assert found.found.startswith("fold 0 shares 6 of 6 sites between test and the other parts, e.g. A2 with ")
+    assert found.found.startswith("fold 0 shares 6 of 6 sites between test and the other parts, e.g. site A2 with ")
     assert set(found.evidence["site_tells"]) == {
         f"{name} in {cohort}" for name in ("event of OS", "subtype") for cohort in ("AAA", "BBB")
     }
@@ -69,7 +69,7 @@ def test_a_platform_that_goes_with_the_label_is_named(tmp_path: Path) -> None:
     case.change("AAA", "profiles", pl.col("modality") == "rna", platform=platform)
     found = sites(case.write())
     assert found.severity == "warning"
-    assert found.found.startswith("the platform of rna in AAA tells subtype (V ")
+    assert found.found.startswith("the platform of rna in AAA tells subtype (Cramér's V ")
 
 
 def test_plates_that_go_with_nothing_are_no_failure(tmp_path: Path) -> None:

@@ -89,6 +89,13 @@ def test_tables_that_say_what_they_were_fitted_on(tmp_path: Path) -> None:
     )
 
 
+def test_a_table_that_does_not_say_is_counted_beside_a_pass(tmp_path: Path) -> None:
+    case = tiny_case(tmp_path)
+    case.matrix("AAA", "rna").upstream_fit = "unknown"
+    found = fitting(case.write())
+    assert (found.status, found.evidence["tables_that_do_not_say"]) == ("pass", ["rna of AAA"])
+
+
 def test_z_scores_over_all_that_nobody_declared(tmp_path: Path) -> None:
     case = tiny_case(tmp_path)
     own = case.matrix("AAA", "prot")

@@ -53,7 +53,7 @@ def sites(bundle: Bundle) -> Finding:
     claim = _claim(bundle)
     if claim is None:
         offenders = [
-            f"fold {fold} shares {shared} of {n} sites between test and the other parts, e.g. {example}"
+            f"fold {fold} shares {shared} of {n} sites between test and the other parts, e.g. site {example}"
             for fold, shared, n, example in _shared(rows)
             if shared
         ]
@@ -160,7 +160,7 @@ def _telling(name: str, own: pl.DataFrame, asked: dict[str, pl.DataFrame]) -> li
             if said is not None:
                 tested.append((f"the {name} of {modality} in {cohort} tells {target_name}", said))
     return [
-        f"{sentence} (V {said.v:.2f}, {said.n} people)"
+        f"{sentence} (Cramér's V {said.v:.2f} of 1, {said.n} people)"
         for sentence, said in tested
         if said.v >= _TELLING_V and said.p * len(tested) < _TELLING_P
     ]

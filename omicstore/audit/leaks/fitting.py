@@ -54,11 +54,15 @@ def fitting(bundle: Bundle) -> Finding:
     offenders += [sentence for _, _, sentence in declared]
     offenders += scaled_on_all(bundle, told) + picked_by_label(bundle)
     how = (
-        "tables were asked, and their numbers, whether all samples were scaled together or features picked by the label"
+        "what each table says of its normalisation was read, and its numbers were tested for being scaled over all "
+        "samples and for features that were picked by the label"
     )
     if states:
         how = "every fitted number was fitted again on the training rows, from the store's numbers; " + how
-    return result("L4", _WHAT, offenders, how, "error" if is_error else "warning", states=states, notes=notes)
+    return result(
+        "L4", _WHAT, offenders, how, "error" if is_error else "warning",
+        tables_that_do_not_say=_unsaid(bundle), states=states, notes=notes,
+    )  # fmt: skip
 
 
 def _fitted_on(bundle: Bundle, state: State) -> tuple[str, dict[str, Any]]:
@@ -129,6 +133,18 @@ def _off(bundle: Bundle, state: State, rows: list[str]) -> float | None:
         same_size = found is not None and found.shape == expected.shape
         wrong += int(differs(found, expected).sum()) if same_size and found is not None else len(expected)
     return wrong / total if total else None
+
+
+def _unsaid(bundle: Bundle) -> list[str]:
+    """Return the tables that do not say on what they were normalised: of these a pass tells less."""
+    read, cohorts = modalities_of(bundle), cohorts_of(bundle)
+    return [
+        f"{modality} of {cohort}"
+        for cohort, modality in bundle.matrices
+        if cohort in cohorts
+        and modality in read
+        and at(bundle.body, "matrices", cohort, modality, "upstream_fit") in (None, "unknown")
+    ]
 
 
 def _declared(bundle: Bundle) -> list[tuple[str, str, str]]:

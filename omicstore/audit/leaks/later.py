@@ -196,7 +196,7 @@ def _two_curations(rows: pl.DataFrame, outcomes: pl.DataFrame, asked: str | None
             share = {t: g["source"].mode().sort()[0] for (t,), g in people.group_by("tested")}
             found.append(
                 f"in fold {fold} the {asked or 'OS'} of tested patients of {cohort} is mostly of {share.get(True)}, "
-                f"that of the others of {share.get(False)} (V {said.v:.2f})"
+                f"that of the others of {share.get(False)} (Cramér's V {said.v:.2f} of 1)"
             )
     return found
 

@@ -52,7 +52,7 @@ def missingness(bundle: Bundle) -> Finding:
     }
     n_tests = len(told) + len(apart)
     offenders = [
-        f"{sentence} (V {said.v:.2f}, {said.n} people)"
+        f"{sentence} (Cramér's V {said.v:.2f} of 1, {said.n} people)"
         for found, least in ((told, TELLING_V), (apart, APART_V))
         for sentence, said in sorted(found.items(), key=lambda pair: -pair[1].v)
         if said.v >= least and said.p * n_tests < TELLING_P
