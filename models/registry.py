@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["MODELS", "ModelSpec", "get_model"]
 
 #: Name to the module that holds its `ModelSpec` under the name SPEC.
-MODELS: dict[str, str] = {"aro": "models.aro.spec", "modis": "models.modis.spec"}
+MODELS: dict[str, str] = {
+    "aro": "models.aro.spec",
+    "imputmae": "models.imputmae.spec",
+    "modis": "models.modis.spec",
+}
 
 
 @dataclass(frozen=True, slots=True)
