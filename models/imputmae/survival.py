@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, ClassVar, Self, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import torch
 from torch import nn
@@ -49,7 +49,7 @@ class SurvivalImpuTMAE(MultiOmicsModule):
         super().__init__(pretrained.axes)
         self.config = config
         width = pretrained.config.hidden
-        self.imputer = copy.deepcopy(pretrained).requires_grad_(requires_grad=False).eval()
+        self.imputer = copy.deepcopy(pretrained).requires_grad_(requires_grad=False)
         self.encoders = copy.deepcopy(pretrained.encoders).requires_grad_(requires_grad=False)
         for encoder in self.encoders.values():
             own = cast("ModalityEncoder", encoder).blocks
@@ -66,14 +66,11 @@ class SurvivalImpuTMAE(MultiOmicsModule):
             norm_first=True,
         )
         self.head = DiscreteTimeHead(width, bins, HeadConfig(dropout=config.dropout, norm=True))
-
-    def train(self, mode: bool = True) -> Self:  # noqa: FBT001, FBT002 - torch's signature
-        """Set the mode of what learns; the imputing model is never in training mode."""
-        super().train(mode)
-        self.imputer.eval()
-        return self
+        self.train()  # the copies have the mode of their original
 
     def _fused(self, batch: MultiOmicsBatch) -> Tensor:
+        # Here, not in the constructor: Lightning sets the mode of all parts at once, and what imputes draws no dropout.
+        self.imputer.eval()
         with torch.no_grad():
             whole = self.imputer.complete(batch)
         fused: Tensor = self.fusion(class_tokens(self.encoders, self.imputer.layouts, whole))

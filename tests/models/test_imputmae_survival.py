@@ -58,13 +58,14 @@ def test_it_gives_twenty_hazards_and_a_risk() -> None:
 @pytest.mark.parametrize(("unfreeze", "kept"), [(0, 2), (1, 1), (2, 0)])
 def test_the_last_layers_learn_and_the_imputer_does_not(unfreeze: int, kept: int) -> None:
     rows = batch()
-    own = model(rows, FineTuneConfig(unfreeze=unfreeze)).train()
-    assert not own.imputer.training
+    own = model(rows, FineTuneConfig(unfreeze=unfreeze))
+    assert own.encoders.training
     before = {name: p.detach().clone() for name, p in own.named_parameters()}
     optimizer = own.configure_optimizers()["optimizer"]
     for _ in range(2):
         own.loss(rows).backward()
         optimizer.step()
+    assert not own.imputer.training
     moved = {name for name, p in own.named_parameters() if not torch.equal(p, before[name])}
     assert not [name for name in moved if name.startswith("imputer")]
     for m in AXES:
