@@ -110,16 +110,14 @@ def price(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
 
 def _spec(base: SplitSpec, strategy: str, settings: PriceSettings, train: TrainSettings) -> SplitSpec:
     """Return the study's own split with another strategy."""
-    return SplitSpec(
+    return base.under(
+        strategy,
         name=f"price-{strategy}",
-        strategy=strategy,
         k=settings.k,
-        seed=base.seed,
         cohorts=train.cohorts or base.cohorts,
-        endpoint=base.endpoint,
-        label=base.label,
-        near_duplicate_r=base.near_duplicate_r,
-        aliases=base.aliases,
+        nested=None,
+        repeats=None,
+        preserve=None,
         price_list=True if strategy == RANDOM else None,
     )
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from omicstore.splits.checks import CheckResult
 from omicstore.splits.identity import Groups, groups_of
+from omicstore.splits.results import SHOWN, CheckResult, offenders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from omicstore.splits.manifest import Manifest
 
 __all__ = ["Levels", "check_levels", "keep_levels"]
-
-_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Levels:
         """What could not be honoured, for a person."""
         return [
             f"{kind}: {len(names)} of {self.counts[kind]} levels are not kept whole, since each would join more than "
-            f"one fold's worth of people: {', '.join(names[:_SHOWN])}{' ...' if len(names) > _SHOWN else ''}"
+            f"one fold's worth of people: {', '.join(names[:SHOWN])}{' ...' if len(names) > SHOWN else ''}"
             for kind, names in self.not_honoured.items()
             if names
         ]
@@ -127,9 +125,10 @@ def check_levels(manifest: Manifest, catalogue: Catalogue | None) -> list[CheckR
     why = "; ".join(
         f"{told.filter(pl.col('kind') == k)['level'].n_unique()} of {k}, {len(left.get(k, []))} not" for k in kinds
     )
-    evidence = {"offenders": failed[:_SHOWN], "n_offenders": len(failed)} if failed else {}
     status = "fail" if failed else "pass"
-    return [CheckResult("blocks", "levels that are kept whole are in one part", status, "error", why, evidence)]
+    return [
+        CheckResult("blocks", "levels that are kept whole are in one part", status, "error", why, offenders(failed))
+    ]
 
 
 def _levels_of(samples: pl.DataFrame, catalogue: Catalogue, kinds: Sequence[str]) -> pl.DataFrame:

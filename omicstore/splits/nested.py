@@ -13,12 +13,12 @@ import polars as pl
 
 from omicstore.errors import SplitError
 from omicstore.splits.catalogue import universe
-from omicstore.splits.checks import CheckResult
 from omicstore.splits.identity import components
 from omicstore.splits.levels import check_levels
 from omicstore.splits.make import split_catalogue
 from omicstore.splits.manifest import FILES, read
 from omicstore.splits.placing import left_out
+from omicstore.splits.results import CheckResult, offenders
 from omicstore.splits.spec import SplitSpec
 from omicstore.splits.strategies import RANDOM
 from omicstore.splits.verify import verify
@@ -40,7 +40,6 @@ INNER = "inner"
 OUTER_TEST, NOT_IN_FOLD = "outer_test", "not_in_outer_fold"
 
 _PARENT = "outer_split"
-_SHOWN = 5
 
 
 def inner_splits(catalogue: Catalogue, outer: Manifest) -> list[Manifest]:
@@ -113,7 +112,7 @@ def check_outer(inner: Manifest, folder: Path) -> list[CheckResult]:
     except (SplitError, IndexError):
         return [CheckResult("outer_split", what, "fail", "warning", "the outer split is not there")]
     failed = _against(outer, inner)
-    return [CheckResult("outer_split", what, "fail" if failed else "pass", "error", "", _evidence(failed))]
+    return [CheckResult("outer_split", what, "fail" if failed else "pass", "error", "", offenders(failed))]
 
 
 def _inner(catalogue: Catalogue, outer: Manifest, spec: SplitSpec, k: int, fold: int) -> Manifest:
@@ -122,10 +121,7 @@ def _inner(catalogue: Catalogue, outer: Manifest, spec: SplitSpec, k: int, fold:
         strategy = RANDOM
     else:
         strategy = "site_preserved_kfold" if spec.keeps_sites or spec.whole_sites else "grouped_kfold"
-    own = replace(
-        spec, name=name, strategy=strategy, k=k, nested=None, repeats=None, whole_sites=None,
-        test_cohorts=None, test_from=None, min_test=None,
-    )  # fmt: skip
+    own = spec.under(strategy, name=name, k=k, nested=None, repeats=None)
     parent = {"kind": _PARENT, "name": outer.name, "manifest_hash": outer.manifest_hash, "fold": fold}
 
     def place(task: Task) -> Placed:
@@ -178,8 +174,8 @@ def _checked(outer: Manifest, fold: int, folder: Path, catalogue: Catalogue | No
             (failed if result.severity == "error" else weak).append(f"{result.id}: {result.found or result.why}")
     why = f"{inner.k} folds of {inner.body['cohort']['n_patients']} patients, {inner.body['strategy']['name']}"
     if failed or not weak:
-        return CheckResult(name, what, "fail" if failed else "pass", "error", why, _evidence(failed))
-    return CheckResult(name, what, "fail", "warning", why, _evidence(weak))
+        return CheckResult(name, what, "fail" if failed else "pass", "error", why, offenders(failed))
+    return CheckResult(name, what, "fail", "warning", why, offenders(weak))
 
 
 def _against(outer: Manifest, inner: Manifest) -> list[str]:
@@ -220,7 +216,3 @@ def _parent(inner: Manifest) -> dict[str, object] | None:
 
 def _fold(inner: Manifest) -> object:
     return (_parent(inner) or {}).get("fold")
-
-
-def _evidence(failed: list[str]) -> dict[str, object]:
-    return {"offenders": failed[:_SHOWN], "n_offenders": len(failed)} if failed else {}

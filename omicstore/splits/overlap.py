@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from omicstore.identifiers import cohorts_agree
+from omicstore.splits.results import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
     from omicstore.splits.catalogue import Catalogue
 
 __all__ = ["alias_facts", "cohort_facts"]
-
-_SHOWN = 5
 
 
 def cohort_facts(catalogue: Catalogue, patients: Iterable[str]) -> dict[str, Any]:
@@ -71,6 +70,6 @@ def alias_facts(catalogue: Catalogue) -> dict[str, Any] | None:
     return {
         "rows": len(named),
         "joined": sum(len(known.intersection(group)) > 1 for group in people.values()),
-        "of_nobody": {"n": len(nobody), "first": nobody[:_SHOWN]},
-        "chains": {"n": len(chains), "first": sorted(chains)[:_SHOWN]},
+        "of_nobody": {"n": len(nobody), "first": nobody[:SHOWN]},
+        "chains": {"n": len(chains), "first": sorted(chains)[:SHOWN]},
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from omicstore.splits.checks import CheckResult, straddling
+from omicstore.splits.results import CheckResult, offenders, straddling
 from omicstore.splits.sharing import shared_sites, worst
 from omicstore.splits.spec import CHECKS
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from omicstore.splits.published import Published
 
 __all__ = ["check_published"]
-
-_SHOWN = 5
 
 
 def check_published(folds: Published) -> list[CheckResult]:
@@ -31,7 +29,7 @@ def check_published(folds: Published) -> list[CheckResult]:
         CHECKS["L1"],
         "fail" if crossing else "pass",
         why="no patient is in train and val of a fold, by their barcodes",
-        evidence={**counted, **({"offenders": crossing[:_SHOWN], "n_offenders": len(crossing)} if crossing else {})},
+        evidence=counted | offenders(crossing),
     )
     tested = rows.filter(pl.col("part") == "test").group_by("patient_id").agg(n=pl.col("fold").n_unique())
     odd = len(folds.patients) - tested.filter(pl.col("n") == 1).height
@@ -57,7 +55,5 @@ def _by_site(folds: Published) -> CheckResult:
     if most is None:
         return CheckResult("L3", CHECKS["L3"], "pass", "warning", "no site is in train and val of a fold", evidence)
     sharing = [s.sentence for s in found if s.n_shared]
-    evidence |= {"offenders": sharing[:_SHOWN], "n_offenders": len(sharing)}
-    return CheckResult(
-        "L3", CHECKS["L3"], "fail", "warning", "a model may know the site, and what is usual there", evidence
-    )
+    why = "a model may know the site, and what is usual there"
+    return CheckResult("L3", CHECKS["L3"], "fail", "warning", why, evidence | offenders(sharing))

@@ -12,7 +12,7 @@ from omicstore.splits.spec import CHECKS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SHOWN", "CheckResult", "elsewhere", "in_order", "result", "straddling"]
+__all__ = ["SHOWN", "CheckResult", "elsewhere", "in_order", "offenders", "result", "straddling"]
 
 #: Offenders that a result names; the others are counted.
 SHOWN = 5
@@ -48,9 +48,9 @@ class CheckResult:
     @property
     def found(self) -> str:
         """What breaks the check, the first few by name; empty where nothing does."""
-        offenders = self.evidence.get("offenders", [])
-        more = self.evidence.get("n_offenders", 0) - len(offenders)
-        return "; ".join(offenders) + (f" and {more} more" if more else "")
+        first = self.evidence.get("offenders", [])
+        more = self.evidence.get("n_offenders", 0) - len(first)
+        return "; ".join(first) + (f" and {more} more" if more else "")
 
     @property
     def sentence(self) -> str:
@@ -76,12 +76,14 @@ def in_order(checks: Mapping[str, Mapping[str, Any]]) -> list[CheckResult]:
     return [CheckResult(id=name, **checks[name]) for name in CHECKS if name in checks]
 
 
+def offenders(failed: list[str]) -> dict[str, Any]:
+    """Return what evidence says of what breaks a check: the first few, and how many; nothing where nothing does."""
+    return {"offenders": failed[:SHOWN], "n_offenders": len(failed)} if failed else {}
+
+
 def result(name: str, failed: list[str], why: str, severity: str = "error", **evidence: Any) -> CheckResult:
     """Return that a check failed by these offenders, or passed where there is none."""
-    if failed:
-        evidence["offenders"] = failed[:SHOWN]
-        evidence["n_offenders"] = len(failed)
-    return CheckResult(name, CHECKS[name], "fail" if failed else "pass", severity, why, evidence)
+    return CheckResult(name, CHECKS[name], "fail" if failed else "pass", severity, why, evidence | offenders(failed))
 
 
 def elsewhere(name: str, why: str) -> CheckResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import SplitError, UnknownNameError
@@ -259,6 +259,25 @@ class SplitSpec:
             if value is not None:
                 values[key] = _coerced(key, value)
         return cls(**values)
+
+    def under(self, strategy: str, **changes: Any) -> SplitSpec:
+        """Return the same split by another strategy, less the keys that this one does not read.
+
+        Parameters
+        ----------
+        strategy
+            One of `omicstore.splits.strategies.STRATEGIES`.
+        changes
+            Other attributes, and what they become.
+
+        Examples
+        --------
+        >>> own = SplitSpec(strategy="temporal", test_from=2009, endpoint="OS")
+        >>> own.under("grouped_kfold", k=3) == SplitSpec(strategy="grouped_kfold", k=3, endpoint="OS")
+        True
+        """
+        idle = {key: None for key, ways in _OF_SOME.items() if strategy not in ways}
+        return replace(self, strategy=strategy, **{**idle, **changes})
 
     def to_params(self) -> dict[str, Any]:
         """Return the section with everything that was left out filled in, as plain JSON types."""

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from omicstore.splits.catalogue import universe
-from omicstore.splits.checks import CheckResult, in_order, leak_checks, straddling
+from omicstore.splits.checks import leak_checks
 from omicstore.splits.folds import joined_rows
 from omicstore.splits.identity import components, identity
+from omicstore.splits.results import SHOWN, CheckResult, in_order, offenders, straddling
 from omicstore.splits.spec import SplitSpec
 from omicstore.splits.strata import patient_strata
 from omicstore.splits.strategies import IMPORTED, STRATEGIES
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from omicstore.splits.spec import NotSame
 
 __all__ = ["broken_rows", "verify"]
-
-_SHOWN = 5
 
 
 def verify(manifest: Manifest, catalogue: Catalogue | None = None) -> list[CheckResult]:
@@ -132,17 +131,18 @@ def _retractions(manifest: Manifest, catalogue: Catalogue) -> CheckResult:
     what, evidence = "nothing that was split is retracted", {"retractions": [r.to_json() for r in found]}
     if not found:
         return CheckResult("retractions", what, "pass", evidence=evidence)
-    more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-    why = "; ".join(r.sentence for r in found[:_SHOWN]) + more
+    more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    why = "; ".join(r.sentence for r in found[:SHOWN]) + more
     return CheckResult("retractions", what, "fail", "warning", why, evidence)
 
 
 def _not_same(idle: tuple[NotSame, ...]) -> CheckResult:
     """Look for struck edges that the store no longer has."""
     failed = [f"{entry.left} and {entry.right} ({entry.reason})" for entry in idle]
-    evidence = {"offenders": failed[:_SHOWN], "n_offenders": len(failed)} if failed else {}
     what, why = "every entry of split.not_same strikes an edge out", "no edge of the store joins them"
-    return CheckResult("not_same", what, "fail" if failed else "pass", "warning", why if failed else "", evidence)
+    return CheckResult(
+        "not_same", what, "fail" if failed else "pass", "warning", why if failed else "", offenders(failed)
+    )
 
 
 def _release(manifest: Manifest, catalogue: Catalogue, spec: SplitSpec) -> CheckResult:
@@ -182,5 +182,4 @@ def _closed_world(manifest: Manifest, catalogue: Catalogue, spec: SplitSpec) -> 
 
 
 def _outcome(name: str, what: str, failed: list[str]) -> CheckResult:
-    evidence = {"offenders": failed[:_SHOWN], "n_offenders": len(failed)} if failed else {}
-    return CheckResult(name, what, "fail" if failed else "pass", "error", "", evidence)
+    return CheckResult(name, what, "fail" if failed else "pass", "error", "", offenders(failed))

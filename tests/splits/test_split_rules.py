@@ -9,7 +9,7 @@ import pytest
 from split_catalogues import make_catalogue, with_profiles
 
 from omicstore.errors import SplitError, UnknownNameError
-from omicstore.splits import Catalogue, SplitSpec, default_spec, split_catalogue
+from omicstore.splits import STRATEGIES, Catalogue, SplitSpec, default_spec, split_catalogue
 from omicstore.splits.catalogue import read_aliases, universe
 from omicstore.splits.folds import refuse_unusable
 from omicstore.splits.identity import identity
@@ -373,3 +373,14 @@ def test_a_wrong_alias_table_is_refused(text, message, tmp_path):
         path.write_text(text)
     with pytest.raises(SplitError, match=message):
         read_aliases(path)
+
+
+@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_a_spec_under_another_strategy_keeps_what_is_not_of_the_first_alone(strategy):
+    struck = [{"left": "P1", "right": "P2", "reason": "seen both"}]
+    kept = {"modalities": ["rna"], "require": "all", "endpoint": "OS", "not_same": struck, "waive": {"L3": "known"}}
+    for own in ({"strategy": "temporal", "test_from": 2009}, {"strategy": "leave_site_out", "min_test": 5}):
+        found = SplitSpec.from_params(kept | own).under(strategy, k=4).to_params()
+        assert found == SplitSpec.from_params(
+            kept | {"strategy": strategy, "k": 4} | (own if own["strategy"] == strategy else {})
+        ).to_params()  # fmt: skip
