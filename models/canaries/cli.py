@@ -65,13 +65,18 @@ def _show(out: Output, body: dict[str, Any]) -> None:
     out.print(_raised(body))
 
 
-def _caught(body: dict[str, Any]) -> Table:
+def _table(title: str) -> Table:
     from rich.table import Table
 
+    return Table(title=title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+
+
+def _caught(body: dict[str, Any]) -> Table:
     levels = [f"{s:g}" for s in body["strengths"]]
-    table = Table(title=f"Caught, of {body['seeds']} seeds", title_justify="left", box=None)
-    for column in ("canary", "what is planted", *(f"{float(s):.0%}" for s in levels), "strength is the share of"):
-        table.add_column(column, no_wrap=True)
+    table = _table(f"Caught, of {body['seeds']} seeds")
+    numbers = [f"{float(s):.0%}" for s in levels]
+    for column in ("canary", "what is planted", *numbers, "strength is the share of"):
+        table.add_column(column, no_wrap=column in numbers or column == "canary")
     for line in body["canaries"]:
         cells = [_cell(line["at"][level]) for level in levels]
         table.add_row(line["name"], line["title"], *cells, line["strength"])
@@ -83,12 +88,11 @@ def _cell(found: dict[str, Any]) -> str:
 
 
 def _raised(body: dict[str, Any]) -> Table:
-    from rich.table import Table
-
     kinds = list(body["clean"])
-    table = Table(title=f"False alarms, of {body['seeds']} clean cases", title_justify="left", box=None)
-    for column in ("check", *(f"split {kind}" for kind in kinds)):
-        table.add_column(column, no_wrap=True)
+    table = _table(f"False alarms, of {body['seeds']} clean cases")
+    table.add_column("check", no_wrap=True)
+    for kind in kinds:
+        table.add_column(f"split {kind}")
     for check in body["clean"][kinds[0]]:
         cells = [body["clean"][kind][check] for kind in kinds]
         table.add_row(check, *(_alarm(found) for found in cells))

@@ -92,7 +92,14 @@ def _study() -> list[Finding]:
             if well
             else f"absent: {', '.join(absent[:5])}"
         )
-        findings.append(Finding("study", well=well, found=text, mend="correct the paths in params.yaml"))
+        findings.append(
+            Finding(
+                "study",
+                well=well,
+                found=text,
+                mend="correct the paths in params.yaml; in a clone, dvc pull brings what DVC tracks",
+            )
+        )
     except OmicstoreError as error:
         findings.append(Finding("study", well=False, found=str(error), mend="edit params.yaml"))
     return [*findings, *_dvc(root)]

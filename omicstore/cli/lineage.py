@@ -36,7 +36,7 @@ def lineage(
 
     \b
     Examples:
-      omicstore lineage survival.OS.clinical.c     a metric of reports/metrics.json
+      omicstore lineage survival.OS.embedding.c    a metric of reports/metrics.json
       omicstore lineage aro                        a trained model; or its folder
       omicstore lineage BRCA/rna                   a matrix; also outcomes, rna, BRCA, v1.0
       omicstore lineage brca_export                the folder of an export
@@ -81,10 +81,10 @@ def _grow(tree: Tree, node: Node) -> None:
 def _line(node: Node) -> Text:
     from rich.text import Text
 
-    line = Text(node.kind, style="dim")
+    line = Text().append(node.kind, style="dim")
     line.append(f" {node.name}", style="red" if node.broken else "bold")
     if node.says:
-        line.append(f"  {', '.join(node.says)}", style="default")
+        line.append(f"  {', '.join(node.says)}")
     if node.broken:
         line.append("  broken", style="red")
     return line

@@ -30,8 +30,8 @@ def retract(
 ) -> None:
     r"""Say that a release or a patient must not be used any more.
 
-    Nothing is deleted: query, export, info and split check of what is retracted warn, with the reason. A patient's
-    numbers stay until the study is built from sources without them.
+    Nothing is deleted: query, export, info, split check and audit of what is retracted warn, with the reason. A
+    patient's numbers stay until the study is built from sources without them.
 
     \b
     Examples:

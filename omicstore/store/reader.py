@@ -365,7 +365,7 @@ def _read(root: Root) -> bytes:
         raise StoreError(
             f"there is no store at {root.url}",
             expected=f"a folder with {STORE_JSON}",
-            run="dvc repro makes the study's store; --store PATH names another"
+            run="dvc repro makes the study's store, omicstore pull brings it from a remote; --store PATH names another"
             if root.local is not None
             else "omicstore push, where the study lies, sends one to a remote; --store names another",
         ) from None

@@ -175,6 +175,14 @@ def test_the_command(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "warning: model toy: " in done.stderr
 
 
+def test_the_links_themselves_are_not_dimmed(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(study)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    head = RUN.invoke(app, ["lineage", "survival.OS.toy.c"], color=True).stdout.splitlines()[0]
+    assert head == "\x1b[2mmetric\x1b[0m\x1b[1m survival.OS.toy.c\x1b[0m  0.7 [0.6, 0.8]"
+
+
 def test_an_export_leads_to_what_it_was_asked_of(study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(study)
     out = str(tmp_path / "out")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ from typing import Any
 import pytest
 
 import omicstore
-from models.canaries.cli import _short_of
+from models.canaries.cli import _short_of, _show
 from models.canaries.run import TRUE_OF, canaries, one_seed
 from models.canaries.study import write_study
 from omicstore.audit.run import CHECKS
 from omicstore.cli import main
+from omicstore.cli.common import Output
 from omicstore.errors import UnknownNameError, UsageError
 from omicstore.files import canonical_json
 from omicstore.simulate.leaks import CANARIES, draw_case
@@ -113,6 +115,19 @@ def test_the_command_prints_the_table_and_writes_it(tmp_path: Path, capsys: pyte
     assert canonical_json(body) == file.read_bytes()
     assert run(*words[:-2], "--strengths", "1,x") == 2
     assert "the strengths are '1,x'" in capsys.readouterr().err
+
+
+def test_the_counted_table_fits_into_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    body = json.loads((Path(__file__).parents[2] / "benchmarks" / "canaries.json").read_text(encoding="utf-8"))
+    _show(Output(), body)
+    shown = capsys.readouterr().out
+    assert "…" not in shown
+    for line in body["canaries"]:
+        counts = r" +".join(str(line["at"][level]["caught"]) for level in ("0.25", "0.5", "1"))
+        assert re.search(rf"^{re.escape(line['name'])}  .* {counts} ", shown, flags=re.MULTILINE), line["name"]
 
 
 def test_what_falls_short_is_said() -> None:
