@@ -88,6 +88,7 @@ PRESETS: dict[str, MODISConfig] = {
         ramp=0.0,
         sample_latent=True,
         select="generator",
+        transform="minmax",
         lr_end=1.0,
         max_epochs=30,
         patience=30,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.transforms.steps import AMOUNTS, PIPELINES, SampleStep, ZScore
+from models.transforms.steps import AMOUNTS, PIPELINES, MinMax, SampleStep, ZScore
 from omicstore.errors import UnknownNameError
 from omicstore.units import LINEAR_UNITS
 
@@ -47,7 +47,7 @@ def steps_for(transform: str, unit: str) -> tuple[Step, ...]:
     if transform not in PIPELINES:
         raise UnknownNameError("transform", transform, PIPELINES)
     steps = PIPELINES[transform]
-    if transform in {"default", "upper_quartile"} and unit not in LINEAR_UNITS:
+    if transform in {"default", "minmax", "upper_quartile"} and unit not in LINEAR_UNITS:
         return tuple(step for step in steps if not isinstance(step, AMOUNTS))
     return steps
 
@@ -149,8 +149,8 @@ def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequ
     """Fit a transform to training values.
 
     Features never observed and features that are near-constant on these rows are left out and counted: near-constant
-    when they come to the z-score or, where a step works within a row, as they were measured. The latter so that a
-    row's ranks are among the features given out, whatever else was measured.
+    when they come to the z-score or the min-max scale or, where a step works within a row, as they were measured. The
+    latter so that a row's ranks are among the features given out, whatever else was measured.
 
     Parameters
     ----------
@@ -178,8 +178,7 @@ def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequ
         fitted = []
         for step in steps:
             params = step.fit(block)
-            if isinstance(step, ZScore):
-                good &= params["sd"] > NEAR_CONSTANT * np.abs(params["mean"])
+            good &= _varies(step, params)
             block = step.apply(block, params)
             fitted.append(params)
         keep[start : start + BLOCK] = good
@@ -195,6 +194,15 @@ def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequ
         dropped={"near_constant": int((~keep).sum()) - never, "never_observed": never},
         n_rows=int(values.shape[0]),
     )
+
+
+def _varies(step: Step, params: Params) -> NDArray[np.bool_]:
+    """Return which features vary enough to be divided by what the step learned of their spread."""
+    if isinstance(step, ZScore):
+        return np.asarray(params["sd"] > NEAR_CONSTANT * np.abs(params["mean"]))
+    if isinstance(step, MinMax):
+        return np.asarray(params["high"] - params["low"] > NEAR_CONSTANT * np.abs(params["high"]))
+    return np.array(True)  # noqa: FBT003 - all of them
 
 
 def _fit_with_rows(

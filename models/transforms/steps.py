@@ -22,6 +22,7 @@ __all__ = [
     "ClampZero",
     "Log1p",
     "MedianImpute",
+    "MinMax",
     "SampleRank",
     "SampleStep",
     "Step",
@@ -123,6 +124,21 @@ class ZScore:
         return np.asarray((values - params["mean"]) / sd, dtype=np.float32)
 
 
+class MinMax:
+    """Subtract the training minimum, divide by the training range (MODIS)."""
+
+    name: ClassVar[str] = "minmax"
+
+    def fit(self, values: Array) -> Params:
+        """Learn the least and the greatest value of each feature."""
+        return {"low": np.fmin.reduce(values, axis=0), "high": np.fmax.reduce(values, axis=0)}
+
+    def apply(self, values: Array, params: Params) -> Array:
+        """Return 0 to 1 on training rows; a feature without range gives 0 and is left out by the pipeline anyway."""
+        span = params["high"] - params["low"]
+        return np.asarray((values - params["low"]) / np.where(span > 0, span, np.float32(1)), dtype=np.float32)
+
+
 class MedianImpute:
     """Put the training median where nothing was observed, so that later steps count it as data (ARO as published)."""
 
@@ -203,11 +219,12 @@ class SampleRank(SampleStep):
         return out
 
 
-#: Transforms by name. `default` and `upper_quartile` leave out the steps in `AMOUNTS` where the unit is not in
-#: `LINEAR_UNITS`: a share of methylated copies has no library size.
+#: Transforms by name. `default`, `minmax` and `upper_quartile` leave out the steps in `AMOUNTS` where the unit is not
+#: in `LINEAR_UNITS`: a share of methylated copies has no library size.
 PIPELINES: dict[str, tuple[Step, ...]] = {
     "default": (Log1p(), Winsorize(), ZScore()),
     "paper": (MedianImpute(), Winsorize(), ZScore(), ClampZero(), Log1p()),
+    "minmax": (Log1p(), MinMax()),
     "upper_quartile": (Log1p(), UpperQuartile(), Winsorize(), ZScore()),
     "sample_rank": (SampleRank(),),
 }

@@ -41,12 +41,14 @@ _BLOCK = 1024
 _TRANSFORMS = {
     "default": ("log1p", "winsorize", "zscore"),
     "paper": ("median_impute", "winsorize", "zscore", "clamp_zero", "log1p"),
+    "minmax": ("log1p", "minmax"),
     "upper_quartile": ("log1p", "upper_quartile", "winsorize", "zscore"),
     "sample_rank": ("sample_rank",),
 }
 
 #: Transforms that leave steps out where the unit is none of an amount, and these steps.
-_BY_UNIT, _OF_AMOUNTS = frozenset({"default", "upper_quartile"}), frozenset({"log1p", "upper_quartile"})
+_BY_UNIT = frozenset({"default", "minmax", "upper_quartile"})
+_OF_AMOUNTS = frozenset({"log1p", "upper_quartile"})
 
 #: Steps that compare the features of a sample with each other.
 _WITHIN_ROWS = frozenset({"upper_quartile", "sample_rank"})
@@ -284,6 +286,8 @@ def _fit_block(raw: Floats, steps: Sequence[str]) -> tuple[NDArray[np.bool_], li
         own = fit(block)
         if name == "zscore" and not together:
             good &= own["sd"] > _CONSTANT * np.abs(own["mean"])
+        if name == "minmax":
+            good &= own["high"] - own["low"] > _CONSTANT * np.abs(own["high"])
         block = apply(block, own)
         learned.append(own)
     return np.asarray(good), learned
@@ -320,6 +324,15 @@ def _standardised(values: Floats, own: Learned) -> Floats:
     return np.asarray((values - own["mean"]) / divisor, np.float32)
 
 
+def _range(values: Floats) -> Learned:
+    return {"low": np.fmin.reduce(values, axis=0), "high": np.fmax.reduce(values, axis=0)}
+
+
+def _within_range(values: Floats, own: Learned) -> Floats:
+    width = own["high"] - own["low"]
+    return np.asarray((values - own["low"]) / np.where(width > 0, width, np.float32(1)), np.float32)
+
+
 def _scaled(values: Floats, _: Learned) -> Floats:
     out = values.copy()
     for row in out:
@@ -349,6 +362,7 @@ _STEPS: dict[str, tuple[Callable[[Floats], Learned], Callable[[Floats, Learned],
     "log1p": (lambda _: {}, lambda values, _: np.log1p(values)),
     "winsorize": (_limits, lambda values, own: np.minimum(np.maximum(values, own["low"]), own["high"])),
     "zscore": (_moments, _standardised),
+    "minmax": (_range, _within_range),
     "median_impute": (_medians, lambda values, own: np.where(np.isnan(values), own["median"], values)),
     "clamp_zero": (lambda _: {}, lambda values, _: np.maximum(values, np.float32(0))),
     "upper_quartile": (lambda _: {}, _scaled),

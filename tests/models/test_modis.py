@@ -18,6 +18,7 @@ from models.modis.config import PRESETS, MODISConfig, make_config
 from models.modis.module import MODIS
 from models.module import CAPABILITIES
 from models.registry import get_model
+from models.transforms.pipeline import fit_pipeline
 from omicstore.errors import StudyError, UnknownNameError, UsageError
 from omicstore.store.reader import Store
 
@@ -297,3 +298,18 @@ def test_a_label_the_training_rows_lack_is_unknown(study: Path, tmp_path: Path) 
         store.table = lambda name: renamed(name, set(plain.part("train").patient_id))
         with pytest.raises(StudyError, match="the training rows have 1 labels of subtype"):
             alone.part("train")
+
+
+def test_min_max_is_that_of_the_training_rows() -> None:
+    values = np.random.default_rng(0).gamma(2, 10, size=(50, 4)).astype(np.float32)
+    values[:, 1] = 5.0
+    values[3, 2] = np.nan
+    fitted = fit_pipeline("minmax", values, list("abcd"), "beta")
+    assert fitted.features == ("a", "c", "d")
+    assert fitted.dropped == {"near_constant": 1, "never_observed": 0}
+    out = fitted.apply(values, list("abcd"))
+    np.testing.assert_array_equal(np.nanmin(out, axis=0), 0)
+    np.testing.assert_array_equal(np.nanmax(out, axis=0), 1)
+    assert np.isnan(out[3, 1])
+    assert fitted.apply(2 * values, list("abcd")).max() > 1
+    assert [step.name for step in fit_pipeline("minmax", values, list("abcd"), "tpm").steps] == ["log1p", "minmax"]
