@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from models.new.calibration import Calibration, embed, has_all, impute, observed_values
+from models.new.calibration import Calibration, class_probabilities, embed, has_all, impute, observed_values
+from models.new.classes import LEVEL, ClassSets
 from models.new.conformal import LEVELS, rows_needed
 from models.new.inverse import limits, to_unit
 from omicstore.errors import OmicstoreError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -193,8 +194,8 @@ def prediction(checkpoint: Checkpoint, calibration: Calibration, batch: MultiOmi
     -------
     Found
         ``risk``: sample_id, endpoint, log_hazard (to the mean training patient) with low and high (90% interval of the
-        fitted coefficients), percentile among training patients with low and high. ``classes``: sample_id and a
-        probability per class.
+        fitted coefficients), percentile among training patients with low and high. ``classes``: sample_id, predicted,
+        a probability per class, and ``set``: the classes, joined by +, that hold the true one in 90 of 100 patients.
 
     Raises
     ------
@@ -202,15 +203,7 @@ def prediction(checkpoint: Checkpoint, calibration: Calibration, batch: MultiOmi
         If there is neither.
     """
     found = Found()
-    classify: Callable[[MultiOmicsBatch], Any] | None = getattr(checkpoint.module, "class_probabilities", None)
-    if classify is not None:
-        import torch
-
-        with torch.inference_mode():
-            shares = classify(batch).float().cpu().numpy()
-        names = {f"class_{i}": shares[:, i] for i in range(shares.shape[1])}
-        found.tables["classes"] = pl.DataFrame({"sample_id": batch.sample_id, **names})
-        found.summary["classes"] = shares.shape[1]
+    _classify(checkpoint, calibration, batch, found)
     held = given(batch)
     parts = []
     for (endpoint, view), probe in calibration.risks.items():
@@ -238,6 +231,31 @@ def prediction(checkpoint: Checkpoint, calibration: Calibration, batch: MultiOmi
             run="omicstore train on a store with follow-up (15 events or more in the training rows)",
         )
     return found
+
+
+def _classify(checkpoint: Checkpoint, calibration: Calibration, batch: MultiOmicsBatch, found: Found) -> None:
+    """Add the table of classes to `found`, where the model was given labels."""
+    label = checkpoint.sidecar.get("label")
+    shares = class_probabilities(checkpoint.module, batch) if label is not None else None
+    if label is None or shares is None:
+        return
+    names: list[str] = label["classes"]
+    sets = [calibration.classes.get(view) for view in given(batch)]
+    # Where nothing was calibrated for what a sample has, no class can be left out.
+    members = [(own or ClassSets(0, 0.0, None)).members(shares[[i]])[0] for i, own in enumerate(sets)]
+    found.tables["classes"] = pl.DataFrame(
+        {
+            "sample_id": batch.sample_id,
+            "predicted": [names[i] for i in shares.argmax(axis=1)],
+            **{f"p_{name}": shares[:, i] for i, name in enumerate(names)},
+            "set": ["+".join(n for n, is_in in zip(names, row, strict=True) if is_in) for row in members],
+        }
+    )
+    found.summary["classes"] = {
+        "task": label["task"],
+        "level": LEVEL,
+        "from": {"+".join(view): asdict(own) for view, own in calibration.classes.items() if own in sets},
+    }
 
 
 def only_given(batch: MultiOmicsBatch, sources: Sequence[str]) -> MultiOmicsBatch:

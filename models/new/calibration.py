@@ -11,6 +11,7 @@ sha256, and the first the second. The JSON object, in canonical form, has the ke
 | distances | per modality: noise, n_held_out |
 | intervals | per ``A+B>T`` (T imputed from A and B): n_val, the val rows that have them all |
 | risks | per ``ENDPOINT|A+B``: n_fit, events_fit, n_val, events_val, concordance |
+| classes | per ``A+B``, of a model that was given labels: n_val, accuracy, threshold (`models.new.classes`) |
 | arrays_sha256 | of the safetensors file |
 
 and the arrays are ``distance/M/{mean,loadings,held_out}``, ``interval/A+B>T`` (levels, features; infinite where the val
@@ -20,12 +21,13 @@ rows are too few) on the transformed scale, and ``risk/ENDPOINT|A+B/{mean,axes,c
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.files import write_json
+from models.new.classes import ClassSets, fit_class_sets
 from models.new.conformal import LEVELS, half_widths, pairs, views
 from models.new.outside import Distance, fit_distance
 from models.new.risk import ENDPOINTS, Followed, RiskProbe, fit_risk
@@ -34,7 +36,7 @@ from omicstore.files import sha256_of
 from omicstore.store.splitfile import row_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -50,6 +52,7 @@ __all__ = [
     "PATH",
     "Calibration",
     "calibrate",
+    "class_probabilities",
     "embed",
     "has_all",
     "impute",
@@ -81,6 +84,8 @@ class Calibration:
         The same keys to the number of val rows behind them.
     risks
         (endpoint, sources) to probe.
+    classes
+        Sources to the sets of classes; empty for a model without a head for them, or that was given no labels.
     rows
         ``fitted_on`` and ``calibrated_on``: part, n_samples and row_hash.
     """
@@ -89,12 +94,8 @@ class Calibration:
     widths: dict[tuple[tuple[str, ...], str], NDArray[np.float32]]
     n_val: dict[tuple[tuple[str, ...], str], int]
     risks: dict[tuple[str, tuple[str, ...]], RiskProbe]
+    classes: dict[tuple[str, ...], ClassSets]
     rows: dict[str, dict[str, Any]]
-
-    @property
-    def endpoints(self) -> list[str]:
-        """The endpoints that any probe is of."""
-        return [e for e in ENDPOINTS if any(endpoint == e for endpoint, _ in self.risks)]
 
 
 def calibrate(module: MultiOmicsModule, weights: dict[str, Tensor], data: CohortDataModule) -> Calibration:
@@ -116,6 +117,7 @@ def calibrate(module: MultiOmicsModule, weights: dict[str, Tensor], data: Cohort
         widths=widths,
         n_val=n_val,
         risks=_risks(module, train, val, data.store),
+        classes=_classes(module, val) if data.label is not None else {},
         rows={
             key: {"part": part, "n_samples": len(rows), "row_hash": row_hash(rows.sample_id)}
             for key, part, rows in (("fitted_on", "train", train), ("calibrated_on", "val", val))
@@ -142,6 +144,18 @@ def embed(module: MultiOmicsModule, batch: MultiOmicsBatch) -> NDArray[np.float3
 def impute(module: MultiOmicsModule, batch: MultiOmicsBatch, target: str) -> NDArray[np.float32]:
     """Return the (B, F) prediction of a modality from all that is present, some rows at a time."""
     return module.predict_arrays(_pieces(batch), [target])[target]
+
+
+def class_probabilities(module: MultiOmicsModule, batch: MultiOmicsBatch) -> NDArray[np.float32] | None:
+    """Return (B, C) probabilities, some rows at a time; None where the model has no head for classes."""
+    classify: Callable[[MultiOmicsBatch], Tensor] | None = getattr(module, "class_probabilities", None)
+    if classify is None:
+        return None
+    import torch
+
+    with torch.inference_mode():
+        parts = [classify(piece.to(module.device)).float().cpu().numpy() for piece in _pieces(batch)]
+    return np.concatenate(parts)
 
 
 def _pieces(batch: MultiOmicsBatch) -> list[MultiOmicsBatch]:
@@ -177,6 +191,20 @@ def _intervals(
         widths[sources, target] = np.stack([half_widths(residuals, level) for level in LEVELS])
         counts[sources, target] = len(rows)
     return widths, counts
+
+
+def _classes(module: MultiOmicsModule, val: MultiOmicsBatch) -> dict[tuple[str, ...], ClassSets]:
+    found = {}
+    for sources in views(list(module.axes)):
+        rows = has_all(val, sources)
+        if not len(rows):
+            continue
+        own = val.take(rows.tolist()).only(sources)
+        shares = class_probabilities(module, own)
+        sets = fit_class_sets(shares, own.targets.label.numpy()) if shares is not None else None
+        if sets is not None:
+            found[sources] = sets
+    return found
 
 
 def _risks(
@@ -242,6 +270,7 @@ def save_calibration(folder: Path, found: Calibration) -> dict[str, str]:
         },
         "intervals": {f"{'+'.join(sources)}>{t}": {"n_val": n} for (sources, t), n in found.n_val.items()},
         "risks": {f"{e}|{'+'.join(sources)}": probe.about for (e, sources), probe in found.risks.items()},
+        "classes": {"+".join(sources): asdict(sets) for sources, sets in found.classes.items()},
         "arrays_sha256": sha256_of(beside),
     }
     write_json(path, body)
@@ -299,7 +328,14 @@ def load_calibration(folder: Path, sidecar: dict[str, Any]) -> Calibration:
         )
         for m, said in body["distances"].items()
     }
-    return Calibration(distances, widths, counts, risks, {k: body[k] for k in ("fitted_on", "calibrated_on")})
+    return Calibration(
+        distances=distances,
+        widths=widths,
+        n_val=counts,
+        risks=risks,
+        classes={tuple(name.split("+")): ClassSets(**said) for name, said in body["classes"].items()},
+        rows={key: body[key] for key in ("fitted_on", "calibrated_on")},
+    )
 
 
 def _foreign(path: Path, expected: str) -> LeakageError:

@@ -335,3 +335,6 @@ def _show(out: Output, body: dict[str, Any], samples: pl.DataFrame) -> None:
         elif isinstance(told, dict) and "concordance" in told:
             worth = "not judged on val" if told["concordance"] is None else f"C {told['concordance']:.3f} on val"
             out.text(f"{name}: fitted on {told['n_fit']} patients with {told['events_fit']} events, {worth}")
+        elif name == "classes":
+            judged = (f"{sets['accuracy']:.3f} from {view}" for view, sets in told["from"].items())
+            out.text(f"{told['task']}: sets of classes at {told['level']:.0%}; accuracy on val {', '.join(judged)}")
