@@ -103,7 +103,8 @@ def price(out: Output, *, model: _Model = None, store: StoreOption = None, dry_r
     root = find_study()
     if dry_run:
         out.result(
-            {"would_write": str(root / "reports" / "price.json")}, lambda: out.text("would write reports/price.json")
+            {"would_write": str(root / "reports" / "price.json")},
+            lambda: out.text("would write reports/price.json, reports/price.svg and splits/price"),
         )
         return
     import omicstore
@@ -115,20 +116,12 @@ def price(out: Output, *, model: _Model = None, store: StoreOption = None, dry_r
 
 
 def _show_price(out: Output, body: dict[str, Any]) -> None:
-    from rich.table import Table
+    from models.price.show import price_table
 
     if body["simulated"]:
         out.text("Simulated data.")
     for name, found in body["tasks"].items():
-        methods = list(dict.fromkeys(row["method"] for row in found["rows"]))
-        table = Table(title=f"{name}: {found['metric']} [95% interval]", title_justify="left", box=None)
-        for column in ("split", *methods):
-            table.add_column(column, no_wrap=True)
-        for strategy in dict.fromkeys(row["strategy"] for row in found["rows"]):
-            own = {row["method"]: row for row in found["rows"] if row["strategy"] == strategy}
-            cells = [f"{own[m]['value']:.3f} [{own[m]['low']:.3f}, {own[m]['high']:.3f}]" for m in methods]
-            table.add_row(strategy, *cells)
-        out.print(table)
+        out.print(price_table(name, found))
         for strategy, reason in found["not_applicable"].items():
             out.text(f"  {strategy}: {reason}")
     out.note("written: reports/price.json, reports/price.svg")

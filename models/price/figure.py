@@ -10,10 +10,10 @@ from models.report.figures import MUTED, OTHER, OURS, style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["price_figure"]
+__all__ = ["TITLES", "price_figure"]
 
-#: What a strategy lets cross from training to test, for who reads the figure alone.
-_TITLES = {
+#: What a strategy keeps apart, for who reads the figure or the table alone.
+TITLES = {
     "random": "random rows",
     "grouped_kfold": "patients apart",
     "site_preserved_kfold": "sites apart",
@@ -73,7 +73,7 @@ def _panel(axes: Axes, table: dict[str, Any]) -> None:
             at = sum(known) / len(known)
             near = at > low - (high - low)
             axes.axvline(at if near else low, color=MUTED, linestyle=":", alpha=float(near), label=f"{method} {at:.2f}")
-    axes.set_yticks(range(len(strategies)), [_TITLES.get(s, s) for s in strategies])
+    axes.set_yticks(range(len(strategies)), [TITLES.get(s, s) for s in strategies])
     axes.set_ylim(len(strategies) - 0.5, -0.5)
     axes.set_xlabel(table["metric"])
     axes.grid(visible=False, axis="y")

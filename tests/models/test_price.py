@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 from sklearn.metrics import balanced_accuracy_score
 from store_factory import make_cohort
 
@@ -20,6 +22,7 @@ import omicstore
 from models.price.measure import balanced_accuracy
 from models.price.run import price
 from models.price.settings import PriceSettings
+from models.price.show import price_table
 from omicstore.errors import LeakageError, StudyError, UnknownNameError
 from omicstore.store.splitfile import PARTS
 from omicstore.store.writer import assemble
@@ -111,6 +114,19 @@ def test_what_is_written(by_person: tuple[Path, dict[str, Any]]) -> None:
     svg = (root / "reports" / "price.svg").read_text()
     assert svg.count("Simulated data") == 1
     assert all(title in svg for title in ("random rows", "patients apart", "sites apart"))
+
+
+def test_the_tables_fit_into_a_terminal(by_person: tuple[Path, dict[str, Any]]) -> None:
+    body = json.loads(json.dumps(by_person[1]).replace('"aro"', '"clinical + aro"'))
+    for name, found in body["tasks"].items():
+        console = Console(width=80, file=io.StringIO())
+        console.print(price_table(name, found))
+        lines = console.file.getvalue().splitlines()
+        assert len(lines) == 2 + len(found["rows"])
+        for row, line in zip(found["rows"], lines[2:], strict=True):
+            assert f"{row['method']} " in line
+            assert f" {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}] " in line
+            assert ("price" in row) == ("+" in line.rpartition("]  ")[2] or "-" in line.rpartition("]  ")[2])
 
 
 def test_random_rows_are_read_for_the_price_list_alone(by_person: tuple[Path, dict[str, Any]]) -> None:
