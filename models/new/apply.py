@@ -11,7 +11,7 @@ import polars as pl
 from models.new.calibration import Calibration, class_probabilities, embed, has_all, impute, observed_values
 from models.new.classes import LEVEL, ClassSets
 from models.new.conformal import LEVELS, rows_needed
-from models.new.inverse import limits, to_unit
+from models.new.inverse import can_undo, limits, to_unit
 from omicstore.errors import OmicstoreError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
@@ -169,16 +169,17 @@ def _impute(
             f"{target} from {' and from '.join(short)}: fewer than the {rows_needed(level)} val samples that an "
             f"interval of {level:.0%} needs, so the bounds are the ends of the range"
         )
-    ends = limits(pipeline)
+    undone = can_undo(pipeline)
+    ends = limits(pipeline) if undone else (np.full(guess.shape[1], -np.inf), np.full(guess.shape[1], np.inf))
     values = {"": guess, ".low": guess - width, ".high": guess + width}
-    back = {name: to_unit(pipeline, array) for name, array in values.items()}
+    back = {name: to_unit(pipeline, array) if undone else array for name, array in values.items()}
     for name, array in back.items():
         found.tables[f"{target}{name}"] = _wide(own.sample_id, features, array)
     found.tables[f"{target}.features"] = pl.DataFrame({"feature_id": features, "lowest": ends[0], "highest": ends[1]})
     found.summary[target] = {
         "n_samples": len(own),
         "n_features": len(features),
-        "unit": pipeline.unit,
+        "unit": pipeline.unit if undone else f"{pipeline.unit} through {checkpoint.state.transform}",
         "level": level,
         "n_val": {"+".join(view): n for view, n in behind.items()},
         "median_width": _number(np.median(back[".high"] - back[".low"])),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.transforms.steps import ClampZero, Log1p, MedianImpute, Winsorize, ZScore
+from models.transforms.steps import ClampZero, Log1p, MedianImpute, MinMax, SampleStep, Winsorize, ZScore
 from omicstore.errors import OmicstoreError
 
 if TYPE_CHECKING:
@@ -14,14 +14,20 @@ if TYPE_CHECKING:
 
     from models.transforms.pipeline import FittedPipeline
 
-__all__ = ["limits", "to_unit"]
+__all__ = ["can_undo", "limits", "to_unit"]
+
+
+def can_undo(pipeline: FittedPipeline) -> bool:
+    """Whether values can be brought back: not where a step used a sample's other values, which nobody knows."""
+    return not any(isinstance(step, SampleStep) for step in pipeline.steps)
 
 
 def to_unit(pipeline: FittedPipeline, values: NDArray[np.floating]) -> NDArray[np.float32]:
     """Undo a fitted transform, step by step from the last.
 
     Nothing leaves the range that the transform has: beyond the limits to which it pulls values (percentiles 1 and 99 of
-    the training rows), and below the mean where it sets negative z-scores to 0, it does not tell values apart.
+    the training rows), and below the mean where it sets negative z-scores to 0, it does not tell values apart. An
+    amount is never negative.
 
     Parameters
     ----------
@@ -43,9 +49,11 @@ def to_unit(pipeline: FittedPipeline, values: NDArray[np.floating]) -> NDArray[n
     for step, params in reversed(list(zip(pipeline.steps, pipeline.params, strict=True))):
         if isinstance(step, Log1p):
             with np.errstate(over="ignore"):
-                done = np.expm1(done)
+                done = np.expm1(np.maximum(done, 0.0))
         elif isinstance(step, ZScore):
             done = done * params["sd"] + params["mean"]
+        elif isinstance(step, MinMax):
+            done = done * (params["high"] - params["low"]) + params["low"]
         elif isinstance(step, Winsorize):
             done = np.clip(done, params["low"], params["high"])
         elif isinstance(step, ClampZero):

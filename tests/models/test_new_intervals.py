@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.new.conformal import LEVELS, half_widths, pairs, rows_needed, views
-from models.new.inverse import limits, to_unit
+from models.new.inverse import can_undo, limits, to_unit
 from models.transforms.pipeline import fit_pipeline
 
 
@@ -59,7 +59,11 @@ def test_every_set_is_calibrated_where_they_are_few() -> None:
 @pytest.mark.parametrize("unit", ["tpm", "beta", "log2_ratio"])
 def test_the_transform_is_undone_within_its_limits(unit: str) -> None:
     rng = np.random.default_rng(3)
-    raw = {"tpm": rng.lognormal(3, 1.5, (80, 7)), "beta": rng.beta(2, 2, (80, 7)), "log2_ratio": rng.normal(size=(80, 7))}
+    raw = {
+        "tpm": rng.lognormal(3, 1.5, (80, 7)),
+        "beta": rng.beta(2, 2, (80, 7)),
+        "log2_ratio": rng.normal(size=(80, 7)),
+    }
     values = raw[unit].astype(np.float32)
     values[3, 2] = np.nan
     names = [f"g{i}" for i in range(7)]
@@ -69,6 +73,19 @@ def test_the_transform_is_undone_within_its_limits(unit: str) -> None:
     back = to_unit(fitted, fitted.apply(values, names))
     np.testing.assert_allclose(back, np.clip(values, low, high), rtol=2e-4, atol=1e-4)
     assert np.isnan(back[3, 2])
+
+
+def test_a_range_is_undone_without_limits() -> None:
+    rng = np.random.default_rng(6)
+    values = rng.lognormal(2, 1, (50, 3)).astype(np.float32)
+    names = ["a", "b", "c"]
+    fitted = fit_pipeline("minmax", values, names, "tpm")
+    np.testing.assert_allclose(to_unit(fitted, fitted.apply(2 * values, names)), 2 * values, rtol=1e-4)
+    low, high = limits(fitted)
+    assert (low == 0).all()
+    assert np.isinf(high).all()
+    assert can_undo(fitted)
+    assert not can_undo(fit_pipeline("sample_rank", values, names, "tpm"))
 
 
 def test_what_was_published_loses_all_below_the_mean() -> None:
