@@ -578,10 +578,14 @@ def test_one_loss_is_found(tampered: Path) -> None:
     assert "history.json is absent, or does not have the sha256" in failed(tampered)["checkpoint"]
 
 
-def test_a_model_that_hides_its_losses_is_told(tampered: Path) -> None:
-    (tampered / "artifacts/aro/history.json").unlink()
+@pytest.mark.parametrize(("kept", "severity"), [(True, "warning"), (False, "error")])
+def test_a_model_that_does_not_seal_its_losses_is_told(tampered: Path, kept: bool, severity: str) -> None:
+    if not kept:
+        (tampered / "artifacts/aro/history.json").unlink()
     edit_json(tampered / "artifacts/aro/sidecar.json", lambda body: body.pop("history"), "sidecar_hash")
-    assert "sidecar.json states no sha256 of history.json" in failed(tampered)["checkpoint"]
+    found = judged(tampered)["checkpoint"]
+    assert (found.status, found.severity) == ("fail", severity)
+    assert re.search(r"sidecar\.json states no sha256 of", found.found)
 
 
 # -- the numbers

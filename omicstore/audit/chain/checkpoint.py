@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from omicstore.audit.encoding import axis_hash, body_hash, file_hash
 from omicstore.audit.finding import Finding, failed, not_applicable, result
-from omicstore.audit.reading import BROKEN, at, because
+from omicstore.audit.reading import BROKEN, at, because, json_object
 from omicstore.audit.refit import can_fit, fitting_rows
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _WHAT = "weights, state and sidecar are of one training on this split, chosen on val"
 _HOW = "the hashes of the sidecar were made again from its files, and what each file says of its origin was compared"
+
+#: What is said of a model of an older version, whose losses are there; alone, it is a warning.
+_UNSEALED = "sidecar.json states no sha256 of history.json, by which the epoch was chosen; omicstore train writes one"
 
 #: The key in the header of the weights for what they rest on.
 _TRAINED_ON = "trained_on"
@@ -36,8 +39,13 @@ def checkpoint(bundle: Bundle) -> Finding:
     said += _weights(folder, sidecar)
     said += _states(bundle, folder, sidecar)
     said += _history(bundle, folder, sidecar)
+    said += _calibration(folder, sidecar)
     said += _origin(bundle, sidecar)
-    return result("checkpoint", _WHAT, said, _HOW, model=at(sidecar, "model"), sidecar_hash=at(sidecar, "sidecar_hash"))
+    severity = "warning" if said == [_UNSEALED] else "error"
+    return result(
+        "checkpoint", _WHAT, said, _HOW, severity,
+        model=at(sidecar, "model"), sidecar_hash=at(sidecar, "sidecar_hash"),
+    )  # fmt: skip
 
 
 def _weights(folder: Path, sidecar: dict[str, Any]) -> list[str]:
@@ -116,8 +124,10 @@ def _history(bundle: Bundle, folder: Path, sidecar: dict[str, Any]) -> list[str]
     if chosen.get("part") != "val":
         said.append(f"the model was chosen on the {chosen.get('part')} part, expected val")
     stated = at(sidecar, "history", "sha256")
-    if stated is None:
-        said.append("sidecar.json states no sha256 of history.json, by which the epoch was chosen")
+    if stated is None and not path.is_file():
+        said.append("there is no history.json, by which the epoch was chosen, and sidecar.json states no sha256 of it")
+    elif stated is None:
+        said.append(_UNSEALED)
     elif not path.is_file() or file_hash(path) != stated:
         said.append("history.json is absent, or does not have the sha256 that the sidecar states")
     losses = {row.get("epoch"): row.get("val") for row in bundle.history if isinstance(row, dict)}
@@ -128,6 +138,23 @@ def _history(bundle: Bundle, folder: Path, sidecar: dict[str, Any]) -> list[str]
             f"epoch {chosen.get('epoch')} has the val loss {losses.get(chosen.get('epoch'))} in history.json, and "
             f"{chosen.get('value')} in the sidecar"
         )
+    return said
+
+
+def _calibration(folder: Path, sidecar: dict[str, Any]) -> list[str]:
+    """Return what is wrong with what new patients are judged by: other files, or other rows than the model's."""
+    if (entry := sidecar.get("calibration")) is None:
+        return []
+    path = folder / str(at(entry, "path"))
+    if not path.is_file() or file_hash(path) != at(entry, "sha256"):
+        return [f"{path.name} is absent, or does not have the sha256 that the sidecar states"]
+    body, arrays = json_object(path), path.with_suffix(".safetensors")
+    said = []
+    if not arrays.is_file() or file_hash(arrays) != at(body, "arrays_sha256"):
+        said.append(f"{arrays.name} is absent, or does not have the arrays_sha256 that {path.name} states")
+    for key, part in (("fitted_on", "train"), ("calibrated_on", "val")):
+        if at(body, key, "row_hash") != at(sidecar, "row_hash", part) or at(body, key, "part") != part:
+            said.append(f"{path.name} is {key.replace('_', ' ')} other rows than the {part} rows of the sidecar")
     return said
 
 
