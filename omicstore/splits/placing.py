@@ -16,7 +16,10 @@ from omicstore.splits.solve import greedy
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from omicstore.splits.catalogue import Catalogue
+    from omicstore.splits.problem import Problem
     from omicstore.splits.spec import SplitSpec
 
 __all__ = [
@@ -203,6 +206,8 @@ def cut_val(task: Task, samples: pl.DataFrame, *, whole_sites: bool, parts: int,
         off = (np.abs(loads - problem.targets) @ problem.scale).round(9)
         # Val needs people, and where there are enough an event or each of the classes.
         off += ABSENT * (loads[:, problem.wanted] == 0).sum(axis=1) + 1e6 * (loads.sum(axis=1) == 0)
+        # What is refused otherwise: no event, or one class alone, of those that too few blocks have to be wanted.
+        off += 1e3 * (_poor(problem, loads) | _poor(problem, loads.sum(axis=0) - loads))
         of_val = {b for b, f in zip(problem.blocks, folds, strict=True) if f == int(off.argmin())}
         chosen |= {p for p in own["patient_id"].to_list() if block_of[p] in of_val}
     return chosen
@@ -240,6 +245,17 @@ def with_val(
     part = pl.when(pl.col("patient_id").is_in(sorted(val))).then(pl.lit("val")).otherwise(pl.lit("train"))
     rows = own.with_columns(fold=fold, part=pl.when(tested).then(pl.lit("test")).otherwise(part))
     return rows.select(pl.col(c).cast(t) for c, t in PARTS_OF.items())
+
+
+def _poor(problem: Problem, loads: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return (k,) whether loads (k, n_dims) have no event or under two classes, where there are any to have."""
+    kinds: dict[str, list[int]] = {}
+    for i in np.flatnonzero(problem.weights == 0).tolist():  # they count for nothing but being there
+        kinds.setdefault(problem.dims[i].partition(": ")[2], []).append(i)
+    there = np.zeros(len(loads), dtype=np.int64)
+    for at in kinds.values():
+        there += loads[:, at].any(axis=1)
+    return there < min(2, len(kinds))
 
 
 def _n_blocks(samples: pl.DataFrame, cohorts: Sequence[str], block_of: Mapping[str, str]) -> int:
