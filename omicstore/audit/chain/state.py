@@ -37,7 +37,7 @@ def state(bundle: Bundle) -> Finding:
             return not_applicable("state", _WHAT, none)
         return failed("state", _WHAT, [f"{none}, and the model reads {read}"], "the sidecar was asked for its states")
     said: list[str] = []
-    fitted, notes, unknown = 0, [], list[str]()
+    again, fitted, notes, unknown = 0, 0, [], list[str]()
     for entry in entries:
         path = bundle.checkpoint / str(at(entry, "path"))
         found = _files(path, said)
@@ -56,12 +56,14 @@ def state(bundle: Bundle) -> Finding:
                 unknown.append(f"{path.name}, {modality}: {_UNKNOWN}")
                 continue
             sentences, note, n = found_here
-            said, fitted = said + sentences, fitted + n
+            said, again, fitted = said + sentences, again + 1, fitted + n
             notes += [note] if note else []
-    how = "files, features and rows were hashed again" + (
-        ", and every statistic was fitted again from the store's numbers of the training rows" if fitted else ""
-    )
-    if not fitted and not said and not unknown:
+    how = "files, features and rows were hashed again"
+    if fitted:
+        how += ", and every statistic was fitted again from the store's numbers of the training rows"
+    elif again:
+        how += ", and the store's numbers of the training rows transformed again: nothing is learned from them"
+    if not again and not said and not unknown:
         why = "; ".join(notes) or "no statistic could be fitted again"
         return not_applicable("state", _WHAT, f"{why}; {how}, and fit", statistics=0, notes=notes)
     severity = "error" if said else "warning"
