@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import StoreError, UnknownNameError
-from omicstore.store.fsspecfiles import FsspecRoot, read_range, url_system
+from omicstore.store.fsspecfiles import FsspecRoot, protocols_of, read_range, url_system
 from omicstore.store.gitroot import DvcTree, GitRoot, dvc_errors
 from omicstore.store.layout import RELEASES, release_file
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from omicstore.store.filesystem import Root
     from omicstore.store.gitroot import Tracked
 
-__all__ = ["DvcSource", "UrlSource", "is_url", "repository_of", "source_of", "the_remote"]
+__all__ = ["DvcSource", "UrlSource", "content_of", "is_url", "repository_of", "source_of", "the_remote"]
 
 _URL = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]+://")
 #: Of more files than this a list is asked for, instead of one after the other.
@@ -37,8 +37,7 @@ class UrlSource:
 
     def list_all(self) -> dict[str, dict[str, Any]]:
         """Return what is known of all files there, by path; nothing where the place cannot list them."""
-        protocol = self.system.protocol
-        if {"http", "https"} & ({protocol} if isinstance(protocol, str) else set(protocol)):
+        if {"http", "https"} & protocols_of(self.system):
             return {}
         try:
             found = self.system.find(self.base, detail=True)
@@ -148,6 +147,14 @@ def source_of(remote: str | None, store: Path) -> UrlSource | DvcSource:
         Where the store is, or will be, on this machine.
     """
     return UrlSource(remote) if remote is not None and is_url(remote) else DvcSource(store, remote)
+
+
+def content_of(source: UrlSource | DvcSource, path: str) -> bytes | None:
+    """Return the content of a small file there; None where there is no such file."""
+    try:
+        return source.root.read_bytes(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def is_url(remote: str) -> bool:

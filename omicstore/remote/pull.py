@@ -13,7 +13,7 @@ from omicstore.errors import StoreError
 from omicstore.files import write_if_changed
 from omicstore.progress import task
 from omicstore.remote.errors import few, remote_errors
-from omicstore.remote.places import DvcSource, source_of
+from omicstore.remote.places import DvcSource, content_of, source_of
 from omicstore.remote.plan import needed
 from omicstore.remote.transfer import JOBS, Brought, bring, each, sizes_of
 from omicstore.remote.verify import Checker
@@ -151,7 +151,7 @@ class _Asked:
     @classmethod
     def of(cls, source: UrlSource | DvcSource, store: Path, asked: str | None) -> _Asked:
         """Read what a release holds from the remote, or from the log of releases that git keeps."""
-        current = _read(source, STORE_JSON)
+        current = content_of(source, STORE_JSON)
         if current is None and isinstance(source, DvcSource):
             raise source.lacking(STORE_JSON)
         releases = LocalRoot(store) if isinstance(source, DvcSource) else source.root
@@ -179,20 +179,13 @@ class _Asked:
             return None
 
 
-def _read(source: UrlSource | DvcSource, path: str) -> bytes | None:
-    try:
-        return source.root.read_bytes(path)
-    except FileNotFoundError:
-        return None
-
-
 def _registry(source: UrlSource) -> dict[str, bytes]:
     """Return the log of releases under a URL and what it names, entries first: the log is their commit."""
-    log = _read(source, EVENTS)
+    log = content_of(source, EVENTS)
     if log is None:
         return {}
     ids = dict.fromkeys(named.release for named in Registry(source.root).names)
-    found = {path: content for path in map(release_file, ids) if (content := _read(source, path)) is not None}
+    found = {path: content for path in map(release_file, ids) if (content := content_of(source, path)) is not None}
     return {**found, EVENTS: log}
 
 

@@ -12,6 +12,7 @@ from omicstore.files import TEMPORARY
 from omicstore.progress import task
 from omicstore.remote.errors import remote_errors
 from omicstore.remote.transfer import each, md5_of
+from omicstore.store.fsspecfiles import protocols_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -62,7 +63,7 @@ class Upload:
             return False
         if info["size"] != self.size:
             return False
-        if _protocols(self.system) & {"file", "local"}:
+        if protocols_of(self.system) & {"file", "local"}:
             return filecmp.cmp(self.source, self.target, shallow=False)
         etag = str(info.get("ETag", "")).strip('"')
         return not _MD5.fullmatch(etag) or etag == md5_of(self.source)
@@ -136,7 +137,7 @@ def _put(upload: Upload, advance: Advance) -> None:
 
 def _begin(system: Any, target: str) -> str:
     """Return the name to write to, in a folder that is there."""
-    if _protocols(system) & _WHOLE:
+    if protocols_of(system) & _WHOLE:
         return target
     folder, _, name = target.rpartition("/")
     system.makedirs(folder, exist_ok=True)
@@ -154,7 +155,3 @@ def _end(system: Any, written: str, target: str) -> None:
             raise
         system.rm_file(target)
         system.mv(written, target)
-
-
-def _protocols(system: Any) -> set[str]:
-    return {system.protocol} if isinstance(system.protocol, str) else set(system.protocol)

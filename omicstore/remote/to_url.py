@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from omicstore.errors import StoreError, UsageError
 from omicstore.remote.errors import few
-from omicstore.remote.places import UrlSource
+from omicstore.remote.places import UrlSource, content_of
 from omicstore.remote.send import Upload, put_bytes
 from omicstore.remote.verify import Checker
 from omicstore.store.layout import EVENTS, STORE_JSON, release_file
@@ -46,7 +46,7 @@ class UrlTarget:
 
     def refuse(self) -> None:
         """Raise if the place holds another study, or the store here lacks a file."""
-        if (held := _bytes(self._there, STORE_JSON)) is not None:
+        if (held := content_of(self._there, STORE_JSON)) is not None:
             dataset = json.loads(held).get("dataset")
             if dataset != self._body["dataset"]:
                 raise UsageError(
@@ -97,20 +97,20 @@ class UrlTarget:
         for release in self._entries:
             path = release_file(release)
             content = next(c for place in places(self._store) if (c := _local(place.parent / path)) is not None)
-            if _bytes(self._there, path) != content:
+            if content_of(self._there, path) != content:
                 put_bytes(system, f"{base}/{path}", content)
         log = b"".join(line + b"\n" for line in self._log)
-        if self._log and _bytes(self._there, EVENTS) != log:
+        if self._log and content_of(self._there, EVENTS) != log:
             put_bytes(system, f"{base}/{EVENTS}", log)
         # An older release is read by its name; what is there as the newest state stays.
         if self._named is None:
             newest = (self._store / STORE_JSON).read_bytes()
-            if _bytes(self._there, STORE_JSON) != newest:
+            if content_of(self._there, STORE_JSON) != newest:
                 put_bytes(system, f"{base}/{STORE_JSON}", newest)
 
     def _joined_log(self) -> list[bytes]:
         """Return the events there and here, those there first; of one release those about it."""
-        theirs = (_bytes(self._there, EVENTS) or b"").splitlines()
+        theirs = (content_of(self._there, EVENTS) or b"").splitlines()
         logs = (_local(place.parent / EVENTS) for place in places(self._store))
         ours = next((log for log in logs if log is not None), b"").splitlines()
         names = {event["name"]: event["release"] for event in map(json.loads, theirs) if event["event"] == "release"}
@@ -128,13 +128,6 @@ class UrlTarget:
 
     def _concerns(self, event: Mapping[str, Any]) -> bool:
         return event.get("release") == self._body["release"] or event.get("kind") == "patient"
-
-
-def _bytes(there: UrlSource, path: str) -> bytes | None:
-    try:
-        return there.root.read_bytes(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
 
 
 def _local(path: Path) -> bytes | None:

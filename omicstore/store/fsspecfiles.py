@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from omicstore.store.filesystem import RangeFile
 
-__all__ = ["ExactFile", "FsspecRoot", "arrow_system", "open_file", "read_range", "url_system"]
+__all__ = ["ExactFile", "FsspecRoot", "arrow_system", "open_file", "protocols_of", "read_range", "url_system"]
 
 #: Packages that fsspec asks for, and the extra that brings each.
 _EXTRAS = {"s3fs": "s3"}
@@ -122,6 +122,11 @@ def url_system(url: str) -> tuple[Any, str]:
             f"{url} cannot be opened: {error}", expected="a folder, or a URL that fsspec can read"
         ) from None
     return system, path.rstrip("/")
+
+
+def protocols_of(system: Any) -> set[str]:
+    """Return the names by which URLs ask for a file system of fsspec, such as s3 and s3a."""
+    return {system.protocol} if isinstance(system.protocol, str) else set(system.protocol)
 
 
 def arrow_system(system: Any) -> Any:
