@@ -39,10 +39,10 @@ def train(out: Output, *, model: _Model = None, store: StoreOption = None, dry_r
     """Train a model on the training rows of one fold.
 
     What it reads, its preset and the fold are the section train of params.yaml; the split is split.name. Writes
-    artifacts/MODEL: weights.safetensors, sidecar.json, state/ and history.json. The validation rows choose the epoch;
-    the test rows are not read.
+    artifacts/MODEL: weights.safetensors, sidecar.json, state/, history.json and calibration.json, which embed, impute
+    and predict need. The validation rows choose the epoch; the test rows are not read.
     """
-    _need("torch", "lightning", "safetensors")
+    _need("torch", "lightning", "safetensors", "lifelines")
     from models.settings import TrainSettings, read_params
 
     root = find_study()
