@@ -29,7 +29,9 @@ def people(name: str, store: Store) -> list[dict[str, Any]]:
     )
     longer = pl.col("profile_id").str.to_lowercase().str.starts_with(text.lower() + "-")
     rows = store.table("profiles").filter(exact | longer if barcode is not None else exact)
-    findings = [_profile(row) for row in rows.iter_rows(named=True)]
+    by = ("cohort", "modality", "source_id")
+    files = {tuple(key): file for *key, file in store.table("provenance").select(*by, _file()).iter_rows()}
+    findings = [_profile(row, files.get(tuple(row[c] for c in by))) for row in rows.iter_rows(named=True)]
     patient = barcode.patient_id if barcode is not None else name
     known = store.table("patients").filter(pl.col("patient_id").str.to_lowercase() == patient.lower())
     for row in known.iter_rows(named=True):
@@ -45,12 +47,21 @@ def people(name: str, store: Store) -> list[dict[str, Any]]:
     return findings
 
 
-def _profile(row: dict[str, Any]) -> dict[str, Any]:
+def _file() -> pl.Expr:
+    """Return what to call a source of provenance: its path in the study, or its name where it lies elsewhere."""
+    import polars as pl
+
+    inside = pl.col("path").is_not_null() & ~pl.col("path").str.starts_with("/")
+    return pl.when(inside).then("path").otherwise("name")
+
+
+def _profile(row: dict[str, Any], file: str | None) -> dict[str, Any]:
     kept = ("profile_id", "raw_id", "sample_id", "patient_id", "cohort", "modality", "sample_type", "chosen", "reason")
     fate = "chosen" if row["chosen"] else "not chosen"
     why = f" ({row['reason']})" if row["reason"] else ""
     text = f"{row['cohort']} {row['modality']}: profile {row['profile_id']} of sample {row['sample_id']}, {fate}{why}"
-    return {"kind": "profile", **{name: row[name] for name in kept}, "text": text}
+    told = f"{text}; {row['raw_id']} of {file}" if file else text
+    return {"kind": "profile", **{name: row[name] for name in kept}, "file": file, "text": told}
 
 
 def features(names: set[str], store: Store) -> list[dict[str, Any]]:

@@ -200,6 +200,12 @@ class Registry:
                 expected=CURRENT,
                 run="omicstore release NAME freezes the store as it is",
             )
+        if asked.strip().casefold() in ALIASES:
+            raise UsageError(
+                f"every release is retracted, so none is {asked!r}",
+                expected=f"a release by its own name, such as {self.names[-1].name}, or {CURRENT}",
+                run="omicstore log tells why, and what to use instead",
+            )
         known = [*dict.fromkeys(n.name for n in self.names), *ALIASES, CURRENT]
         raise UnknownNameError("release", asked, known, run="omicstore log lists them")
 

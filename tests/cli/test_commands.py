@@ -405,7 +405,9 @@ class TestIds:
         assert done.exit_code == 0
         lines = done.stdout.splitlines()
         assert lines[1] == "  patient SIMU-A1-AA00 of cohort AAA"
-        assert "  AAA rna: profile SIMU-A1-AA00-01B-rna of sample SIMU-A1-AA00-01, not chosen (later vial)" in lines
+        where = "SIMU-A1-AA00-01B-rna of rna.tsv"
+        told = "  AAA rna: profile SIMU-A1-AA00-01B-rna of sample SIMU-A1-AA00-01, not chosen (later vial); "
+        assert told + where in lines
 
     def test_a_gene_in_every_matrix_that_has_it(self, run: Any) -> None:
         found = asked(run, "ids", "gene3")["ids"]["gene3"]

@@ -156,6 +156,12 @@ class TestFinding:
             assert store.release != second
         assert [r.getMessage().split(" (")[0] for r in caplog.records] == ["latest is v2", "stable is v1"]
 
+    def test_no_release_is_stable_where_all_are_retracted(self, root: Path) -> None:
+        freeze(root, "v1")
+        gone(root, "v1")
+        with pytest.raises(UsageError, match="every release is retracted, so none is 'stable'"):
+            omicstore.open(root, release="stable")
+
     def test_a_mistyped_name_gets_the_nearest(self, root: Path) -> None:
         freeze(root, "2026-11")
         with pytest.raises(UnknownNameError, match="one of 2026-11"):
