@@ -139,8 +139,11 @@ class MODIS(MultiOmicsModule):
         Squared error of what is observed, divergence from the prior, how well the adversary is deceived, the cross
         entropy of labelled rows, and the clustering loss. In validation it is what `MODISConfig.select` says.
         """
-        total = torch.zeros((), device=batch.present.device)
-        for rows in self._rows(batch):
+        return self._loss(self._rows(batch))
+
+    def _loss(self, parts: list[_Rows]) -> Tensor:
+        total = torch.zeros((), device=self.device)
+        for rows in parts:
             own = self._autoencoder(rows.modality)
             mu, logvar = own.encode(rows.values)
             z = Variational.draw(mu, logvar) if self.training or self.config.sample_latent else mu
@@ -165,17 +168,20 @@ class MODIS(MultiOmicsModule):
 
         The autoencoders do not learn from it and are in evaluation mode, as published.
         """
-        total = torch.zeros((), device=batch.present.device)
-        for rows in self._rows(batch):
-            self.autoencoders.eval()
+        return self._adversary_loss(self._rows(batch))
+
+    def _adversary_loss(self, parts: list[_Rows]) -> Tensor:
+        total = torch.zeros((), device=self.device)
+        for rows in parts:
+            own = self._autoencoder(rows.modality).eval()
             with torch.no_grad():
-                z = Variational.draw(*self._autoencoder(rows.modality).encode(rows.values))
-            self.autoencoders.train(self.training)
+                z = Variational.draw(*own.encode(rows.values))
+            own.train(self.training)
             hidden, of_modality, of_class = self.adversary(z)
-            own = torch.full((len(z),), rows.index, device=z.device)
+            source = torch.full((len(z),), rows.index, device=z.device)
             total = (
                 total
-                + cross_entropy(of_modality.float(), own)
+                + cross_entropy(of_modality.float(), source)
                 + _class_loss(of_class, rows.label)
                 + self.clustering * cluster_loss(hidden, of_class)
             )
@@ -185,14 +191,15 @@ class MODIS(MultiOmicsModule):
 
     def training_step(self, batch: MultiOmicsBatch, batch_idx: int) -> Tensor:  # noqa: ARG002 - Lightning's signature
         """Make a step of the adversary and then one of the autoencoders; return the loss of the latter."""
-        value = torch.zeros((), device=batch.present.device)
-        if not self._rows(batch):
+        value = torch.zeros((), device=self.device)
+        parts = self._rows(batch)
+        if not parts:
             return value
-        for optimizer, loss in zip(self.optimizers(), (self.adversary_loss, self.loss), strict=True):
+        for optimizer, loss in zip(self.optimizers(), (self._adversary_loss, self._loss), strict=True):
             # While one side learns the other asks for no gradients, so neither side's moments move in vain.
             self.toggle_optimizer(optimizer)
             optimizer.zero_grad()
-            value = loss(batch)
+            value = loss(parts)
             self.manual_backward(value)
             optimizer.step()
             self.untoggle_optimizer(optimizer)
@@ -230,11 +237,8 @@ class MODIS(MultiOmicsModule):
 
 def _deception(logits: Tensor, own: int) -> Tensor:
     """Return the cross entropies against each modality that is not the rows' own, summed."""
-    total = logits.new_zeros((), dtype=torch.float32)
-    for other in range(logits.shape[1]):
-        if other != own:
-            total = total + cross_entropy(logits.float(), torch.full((len(logits),), other, device=logits.device))
-    return total
+    surprise = -logits.float().log_softmax(dim=1)
+    return (surprise.sum(dim=1) - surprise[:, own]).mean()
 
 
 def _class_loss(logits: Tensor, label: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from omicstore.simulate.intersim import draw_clusters
 from omicstore.simulate.intersim_moments import read_moments, simulated_moments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["FORMAT", "Job", "jobs_of", "make_table", "run_job"]
@@ -99,12 +100,20 @@ def run_job(job: Job) -> dict[str, dict[str, float]]:
     return {"modis": modis_measures(module, study)} | baselines(study, job.seed)
 
 
-def _run_alone(job: Job) -> dict[str, dict[str, float]]:
-    """Run a job in a process of its own, on one thread: the layers are too small for more."""
-    import torch
-
-    torch.set_num_threads(1)
-    return run_job(job)
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let processes that start meanwhile work on one thread: layers this small gain nothing from more."""
+    wanted = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def make_table(jobs: Sequence[Job], path: Path, *, workers: int = 2, advance: Callable[[], None]) -> dict[str, Any]:
@@ -127,10 +136,9 @@ def make_table(jobs: Sequence[Job], path: Path, *, workers: int = 2, advance: Ca
     seeds, Student's t) and ``seeds`` (the value of each); ``difference`` rows hold MODIS minus the other method, by
     seed.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     found: dict[int, dict[str, dict[str, float]]] = {}
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(_run_alone, job): i for i, job in enumerate(jobs)}
+    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting = {pool.submit(run_job, job): i for i, job in enumerate(jobs)}
         for done in as_completed(waiting):
             found[waiting[done]] = done.result()
             advance()
