@@ -76,6 +76,11 @@ def samples_table(batch: MultiOmicsBatch, calibration: Calibration) -> tuple[pl.
                 f"{modality}: {len(names)} of {int(batch.has(modality).sum())} samples lie outside the training data "
                 f"(farther than 99 in 100 held-out people): {shown}. What the model says of them is not to be trusted"
             )
+        if (share := distance.shifted(far)) is not None:
+            warnings.append(
+                f"{modality}: as a group the samples lie farther from the training rows than people do (half of them "
+                f"farther than {share:.0%} of held-out people): another tissue, platform or processing?"
+            )
     columns["outside"] = ["+".join(names) for names in outside]
     return pl.DataFrame(columns), warnings
 

@@ -32,6 +32,9 @@ COMPONENTS, ROWS_EACH, ROWS = 30, 5, 2000
 #: Parts that the training rows are divided into, so that each is judged by a fit without it.
 PARTS = 5
 
+#: Of a group of samples that lies farther than people do: how many at least, how sure, and how far its middle.
+GROUP, GROUP_CHANCE, GROUP_SHARE = 5, 1000, 0.75
+
 #: With fewer rows nothing is fitted.
 FEWEST = 20
 
@@ -112,6 +115,22 @@ class Distance:
         """Return (n,) whether at most `FARTHEST` of people lie as far; where they are too few to tell, none of them."""
         least = max(FARTHEST, 1 / (1 + len(self.held_out)))
         return np.asarray(self.share_as_far(distance) <= least)
+
+    def shifted(self, distance: NDArray[np.floating]) -> float | None:
+        """Return the share of held-out people nearer than half of the samples, where as a group these lie farther.
+
+        They do where a one-sided rank sum test (Mann and Whitney 1947, Ann. Math. Stat. 18:50) says so beyond chance of
+        one in `GROUP_CHANCE`, and that share is at least `GROUP_SHARE`; None where not, or with fewer than `GROUP`
+        samples. Another tissue or platform may move everybody a little and nobody far.
+        """
+        from scipy.stats import mannwhitneyu
+
+        known = distance[~np.isnan(distance)]
+        if len(known) < GROUP or not len(self.held_out):
+            return None
+        share = float(1 - np.median(self.share_as_far(known)))
+        beyond = mannwhitneyu(known, self.held_out, alternative="greater").pvalue * GROUP_CHANCE < 1
+        return share if beyond and share >= GROUP_SHARE else None
 
 
 def fit_distance(

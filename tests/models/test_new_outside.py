@@ -51,6 +51,18 @@ def test_foreign_samples_are_flagged(distance: Distance) -> None:
         assert distance.is_outside(distance.of(foreign)).mean() > 0.95
 
 
+def test_a_group_that_moved_a_little_is_noticed(distance: Distance) -> None:
+    own = people(40, 12)
+    assert distance.shifted(distance.of(own)) is None
+    noisier = own + np.random.default_rng(2).normal(0, 0.15, own.shape).astype(np.float32)
+    moved = distance.of(noisier)
+    assert distance.is_outside(moved).mean() < 0.9
+    share = distance.shifted(moved)
+    assert share is not None
+    assert 0.75 <= share <= 1
+    assert distance.shifted(moved[:4]) is None
+
+
 def test_missing_features_make_nobody_foreign(distance: Distance) -> None:
     own = people(500, 10)
     own[:, np.random.default_rng(1).random(FEATURES) < 0.4] = np.nan
