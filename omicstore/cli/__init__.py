@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str | None, str]] = {
     "predict": (None, "Predict new patients' risk or class, as far as the model can."),
     "price": (None, "Show what leaks are worth: the model under ever stricter splits."),
     "canaries": (None, "Plant every known leak and see which the audit catches."),
+    "bench": (None, "Reproduce a table of a model's paper, beside ours."),
     "report": (None, "Write reports/report.html."),
     "doctor": ("omicstore.cli.doctor:doctor", "Find what is wrong with the set-up, and say how to mend it."),
 }

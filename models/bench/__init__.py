@@ -1,0 +1,1 @@
+"""Tables of the models' publications, made again on data of one's own."""
