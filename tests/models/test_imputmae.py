@@ -295,6 +295,16 @@ def test_it_learns_more_than_the_training_mean() -> None:
     assert ((cross - rows.values["meth"]) ** 2).mean().item() < 0.5
 
 
+def test_half_precision_gives_about_the_same_loss() -> None:
+    own, rows = model(), batch()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = own.loss(rows)
+        half.backward()
+        assert torch.isfinite(own.reconstruct(rows, ["meth"])["meth"]).all()
+    torch.testing.assert_close(half.float(), own.loss(rows), rtol=0.05, atol=0.0)
+    assert all(torch.isfinite(p.grad).all() for p in own.parameters())
+
+
 def test_val_loss_is_the_same_each_time() -> None:
     own = model()
     assert own.loss(batch()) == own.loss(batch())
