@@ -86,12 +86,14 @@ def _study() -> list[Finding]:
     try:
         study = load_study(root / "params.yaml")
         absent = [str(s.path) for s in study.sources if not s.path.exists()]
-        well = not absent
-        text = (
-            f"{counted(len(study.sources), 'source')}, {counted(len(study.cohorts), 'cohort')}"
-            if well
-            else f"absent: {', '.join(absent[:5])}"
-        )
+        # Who has pulled a store reads it, and needs no source files.
+        only_read = len(absent) == len(study.sources) > 0 and (root / "data" / "store" / "store.json").is_file()
+        well = not absent or only_read
+        text = f"{counted(len(study.sources), 'source')}, {counted(len(study.cohorts), 'cohort')}"
+        if only_read:
+            text += "; no source file is here, so the store can be read and not built"
+        elif absent:
+            text = f"absent: {', '.join(absent[:5])}"
         findings.append(
             Finding(
                 "study",
