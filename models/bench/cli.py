@@ -107,7 +107,7 @@ def _rows(body: dict[str, Any]) -> Shown:
         if row["measure"] in _SHOWN:
             low, high = (_number(row[end]) for end in ("low", "high"))
             mean, sd = _number(row["mean"]), _number(row["sd"])
-            shown.add_row(row["task"], row["method"], row["measure"], mean, f"[{low}, {high}]".replace("[", r"\["), sd)
+            shown.add_row(row["task"], row["method"], row["measure"], mean, f"[{low}, {high}]", sd)
     return shown
 
 

@@ -45,7 +45,7 @@ def study_of(data: Path, name: str, say: Callable[[str], None]) -> Path:
         )
     root = _STUDIES / name
     if not (root / "params.yaml").is_file():
-        create_study(root, file)
+        create_study(root, file, repository=False)
         say(f"made the study {root}")
     build_study(root.resolve(), say)
     return root

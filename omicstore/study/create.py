@@ -43,7 +43,7 @@ _COMMENTS = {
 }
 
 
-def create_study(folder: Path, study_file: Path | None, *, dry_run: bool = False) -> Defaults:
+def create_study(folder: Path, study_file: Path | None, *, dry_run: bool = False, repository: bool = True) -> Defaults:
     """Make `folder` a study: params.yaml, dvc.yaml, data/.gitignore, and a DVC repository.
 
     Parameters
@@ -55,6 +55,8 @@ def create_study(folder: Path, study_file: Path | None, *, dry_run: bool = False
         section to fill in.
     dry_run
         Look at the files and choose, and write nothing.
+    repository
+        Whether the folder becomes a DVC repository, which it cannot where Git ignores it.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def create_study(folder: Path, study_file: Path | None, *, dry_run: bool = False
     write_if_changed(folder / "data" / ".gitignore", _IGNORED.encode())
     write_if_changed(folder / ".gitignore", b"/.omicstore/\n/plan/\n/artifacts/\n/reports/\n/splits/\n")
     write_if_changed(folder / ".dvcignore", _UNTRACKED.encode())
-    defaults.pipeline = _init_dvc(folder)
+    defaults.pipeline = repository and _init_dvc(folder)
     # Last, because its presence is what makes the folder a study.
     write_if_changed(params, params_text({"study": section, **defaults.sections}, defaults.reasons).encode())
     return defaults
