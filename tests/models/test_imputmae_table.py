@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 TINY = {"hidden": 16, "layers": 1, "mlp": 32, "decoder_hidden": 16, "patch": 8, "max_epochs": 2, "warm_up": 1}
 PROTOCOL = Protocol(
-    ("rna", "prot"), make_config("small", TINY), FineTuneConfig(n_bins=5, max_epochs=2), components=5, bootstrap=20
+    ("rna", "prot"),
+    make_config("small", TINY | {"max_epochs": 1}),
+    FineTuneConfig(n_bins=5, max_epochs=1),
+    components=5,
+    bootstrap=20,
 )
 
 
