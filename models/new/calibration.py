@@ -108,9 +108,19 @@ def calibrate(module: MultiOmicsModule, weights: dict[str, Tensor], data: Cohort
     data
         What it was trained on; its store has the follow-up that survival probes are fitted on.
     """
+    import torch
+
     module.load_state_dict(weights)
     module.eval()
     train, val = data.part("train"), data.part("val")
+    with torch.random.fork_rng():
+        torch.manual_seed(data.seed)  # a model may draw from its latent space
+        return _calibrated(module, train, val, data)
+
+
+def _calibrated(
+    module: MultiOmicsModule, train: MultiOmicsBatch, val: MultiOmicsBatch, data: CohortDataModule
+) -> Calibration:
     widths, n_val = _intervals(module, val)
     return Calibration(
         distances=_distances(list(module.axes), train, val),

@@ -181,7 +181,7 @@ def _run(
     if given.only is not None:
         batch = only_given(batch, _names(given.only))
     samples, warnings = samples_table(batch, calibration)
-    found = work(checkpoint, calibration, batch)
+    found = _seeded(checkpoint, lambda: work(checkpoint, calibration, batch))
     warnings = [*new.warnings, *warnings, *found.warnings]
     for warning in warnings:
         out.warn(warning)
@@ -207,6 +207,15 @@ def _run(
     out.result(body | {word: str(given.folder or ""), "files": sorted(files)}, lambda: _show(out, body, samples))
     if not dry_run:
         out.note(f"wrote {given.folder}: {', '.join(sorted(files))}")
+
+
+def _seeded(checkpoint: Checkpoint, work: Callable[[], Found]) -> Found:
+    """Return what `work` gives from the training's seed: a model may draw from its latent space."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(checkpoint.sidecar["seed"])
+        return work()
 
 
 def _check(given: Given, *, dry_run: bool) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from model_runs import edited
 
+from models.registry import MODELS
 from omicstore.cli import main
 
 
@@ -41,7 +42,7 @@ def test_the_model_may_be_named(
     assert run(command, "--help") == 0
     text = " ".join(capsys.readouterr().out.split())
     assert "[MODEL]" in text
-    assert "aro; what train.model in params.yaml says where absent" in text
+    assert f"{', '.join(sorted(MODELS))}; what train.model in params.yaml says where absent" in text
 
 
 def test_a_named_model_is_trained_instead_of_the_one_in_params(

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.new.classes import fit_class_sets
 from models.new.conformal import LEVELS, half_widths, pairs, rows_needed, views
 from models.new.inverse import can_undo, limits, to_unit
 from models.transforms.pipeline import fit_pipeline
@@ -36,6 +37,25 @@ def test_a_new_value_is_covered_as_often_as_promised(level: float, n: int) -> No
     exact = math.ceil((n + 1) * level - 1e-9) / (n + 1)
     assert level <= exact < level + 1 / (n + 1) + 1e-9
     assert covered.mean() == pytest.approx(exact, abs=4 * math.sqrt(0.25 / features))
+
+
+def test_sets_of_classes_hold_the_true_one_as_often_as_promised() -> None:
+    rng = np.random.default_rng(8)
+    held = []
+    for _ in range(200):
+        logits = rng.normal(0, 1.5, (61, 4))
+        truth = np.array([rng.choice(4, p=np.exp(row) / np.exp(row).sum()) for row in logits])
+        shares = np.exp(2 * logits) / np.exp(2 * logits).sum(axis=1, keepdims=True)  # too sure of itself
+        truth[0] = -1
+        sets = fit_class_sets(shares[:60], truth[:60])
+        assert sets is not None
+        assert sets.n_val == 59
+        held.append(sets.members(shares[60:])[0, truth[60]])
+    assert np.mean(held) == pytest.approx(0.9, abs=0.07)
+    assert fit_class_sets(shares, np.full(61, -1)) is None
+    few = fit_class_sets(shares[:5], truth[1:6])
+    assert few is not None
+    assert few.members(shares).all()
 
 
 def test_too_few_rows_give_no_bound() -> None:
