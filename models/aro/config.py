@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from omicstore.errors import UnknownNameError, UsageError
+from models.presets import with_overrides
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -97,20 +97,4 @@ def make_config(preset: str, overrides: Mapping[str, Any]) -> AROConfig:
     >>> make_config("small", {"hidden": 64}).hidden
     64
     """
-    if preset not in PRESETS:
-        raise UnknownNameError("preset of aro", preset, PRESETS, run="set train.preset in params.yaml")
-    config = PRESETS[preset]
-    known = {f.name for f in fields(AROConfig)}
-    values: dict[str, Any] = {}
-    for name, value in overrides.items():
-        if name not in known:
-            raise UnknownNameError("setting of aro", name, known, run="set train.config in params.yaml")
-        kind = type(getattr(config, name))
-        if kind is float and isinstance(value, int) and not isinstance(value, bool):
-            value = float(value)
-        if type(value) is not kind:
-            raise UsageError(
-                f"train.config.{name} is {value!r}", expected=f"a value of type {kind.__name__}", run="edit params.yaml"
-            )
-        values[name] = value
-    return replace(config, **values)
+    return with_overrides("aro", PRESETS, preset, overrides)
