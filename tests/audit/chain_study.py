@@ -14,9 +14,12 @@ from store_factory import make_cohort, make_patches
 import omicstore
 from models.evaluate.run import evaluate
 from models.train import train
+from omicstore.audit import audit
+from omicstore.audit.run import CHAIN
 from omicstore.files import canonical_json, sha256_of
 from omicstore.releases import release
 from omicstore.splits import SplitSpec, make
+from omicstore.store.hashing import release_hash
 from omicstore.store.matrixfile import MatrixWriter
 from omicstore.store.splitfile import body_hash, frame_hash, row_hash
 from omicstore.store.writer import assemble
@@ -140,3 +143,17 @@ def flip(path: Path, at: float = 0.5) -> None:
     content = bytearray(path.read_bytes())
     content[int(at * len(content))] ^= 1
     path.write_bytes(content)
+
+
+def judged(root: Path) -> dict[str, Any]:
+    """Return the findings of the chain, by id."""
+    return {f.id: f for f in audit(root / "artifacts" / "aro", checks=CHAIN).findings}
+
+
+def failed(root: Path) -> dict[str, str]:
+    """Return what the links of the chain found."""
+    return {name: f.found for name, f in judged(root).items() if f.status == "fail"}
+
+
+def reseal_store(root: Path) -> None:
+    edit_json(root / "data/store/store.json", lambda body: body.update(release=release_hash(body)))

@@ -22,12 +22,12 @@ from omicstore.files import canonical_json
 from omicstore.simulate.leaks import CANARIES, draw_case
 from omicstore.splits import check, hindrances, make
 
-SEEDS = (0,)
+SEEDS = (0, 1)
 
 
 @pytest.fixture(scope="module")
 def table() -> dict[str, Any]:
-    """One seed at full strength, in this process."""
+    """Two seeds at full strength, in this process."""
     return canaries(len(SEEDS), [1.0])
 
 
