@@ -131,14 +131,23 @@ class EvaluateSettings:
     ----------
     impute, survival
         What to do, or a sentence that says why not.
+    classes
+        Tasks of the labels table to judge by; none means all that the store has. Or a sentence that says why not.
+    clusters, translate, drop
+        Whether clusters are compared with the classes, each modality is predicted from each other one, and modalities
+        are taken from the test rows; or a sentence that says why not.
     bootstrap
         Resamples of the patients.
     seed
-        Of the resampling.
+        Of the resampling, of what is dropped, and of what a baseline draws.
     """
 
     impute: Impute | str
     survival: Survival | str
+    classes: tuple[str, ...] | str = ()
+    clusters: bool | str = True
+    translate: bool | str = True
+    drop: bool | str = True
     bootstrap: int = 1000
     seed: int = 0
 
@@ -163,7 +172,15 @@ class EvaluateSettings:
             impute = Impute((source,) if isinstance(source, str) else tuple(source), impute["to"])
         if not isinstance(survival, str):
             survival = Survival(**section_of({"evaluate.survival": survival}, "evaluate.survival", Survival))
-        return cls(impute=impute, survival=survival, **section)
+        classes = section.pop("classes", None) or []
+        if isinstance(classes, list | tuple):
+            classes = tuple(str(task) for task in classes)
+        else:
+            classes = _reason(classes, "no class was asked for in params.yaml")
+        for name in ("clusters", "translate", "drop"):
+            if section.get(name, True) is not True:
+                section[name] = _reason(section[name] or None, "it was not asked for in params.yaml")
+        return cls(impute=impute, survival=survival, classes=classes, **section)
 
 
 def _reason(value: Any, absent: str) -> Any:
