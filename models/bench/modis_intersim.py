@@ -13,9 +13,12 @@ __all__ = ["TABLE"]
 
 _SEEDS = 5
 
+#: Keeps the trainings of a table that is not finished, beside the studies of the others.
+_FINISHED = Path("studies") / "modis-intersim.jsonl"
+
 
 def _make(asked: Asked) -> dict[str, Any]:
-    from models.modis.table import jobs_of, make_table
+    from models.modis.table import Finished, jobs_of, make_table
 
     moments = None if asked.data is None else asked.data / "intersim"
     jobs = (
@@ -31,7 +34,8 @@ def _make(asked: Asked) -> dict[str, Any]:
         asked.say(f"{done} of {len(jobs)} trainings")
 
     with tempfile.TemporaryDirectory() as folder:
-        found = make_table(jobs, Path(folder) / "table.json", advance=advance)
+        found = make_table(jobs, Path(folder) / "table.json", Finished(_FINISHED), advance=advance)
+    _FINISHED.unlink()
     rows, apart = [], []
     for row in found["rows"]:
         own = {k: v for k, v in row.items() if k not in ("setting", "seeds", "published")}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from multiprocessing import get_context
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,9 +23,8 @@ from omicstore.simulate.intersim_moments import read_moments, simulated_moments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
-__all__ = ["FORMAT", "Job", "jobs_of", "make_table", "run_job"]
+__all__ = ["FORMAT", "Finished", "Job", "jobs_of", "make_table", "run_job"]
 
 FORMAT = "omicstore.modis_table/1"
 
@@ -100,6 +102,43 @@ def run_job(job: Job) -> dict[str, dict[str, float]]:
     return {"modis": modis_measures(module, study)} | baselines(study, job.seed)
 
 
+class Finished:
+    """What trainings have given, kept in a file of a line each, so that a table that was interrupted goes on.
+
+    A line counts for the same job, run by the same code of this package.
+
+    Parameters
+    ----------
+    path
+        The file; made where absent.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        code = sha256()
+        for file in sorted(Path(__file__).parent.glob("*.py")):
+            code.update(file.read_bytes())
+        self._code = code.hexdigest()
+        lines = path.read_text().splitlines() if path.is_file() else []
+        # The last line of an interrupted run may be half a line.
+        self._known = {
+            line["job"]: line["found"] for text in lines if text.endswith("}") for line in [json.loads(text)]
+        }
+
+    def _key(self, job: Job) -> str:
+        return json.dumps([self._code, asdict(job)], sort_keys=True, default=str)
+
+    def get(self, job: Job) -> dict[str, dict[str, float]] | None:
+        """Return what a job has given, or None."""
+        return self._known.get(self._key(job))
+
+    def add(self, job: Job, found: dict[str, dict[str, float]]) -> None:
+        """Keep what a job has given."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a") as file:
+            file.write(json.dumps({"job": self._key(job), "found": found}) + "\n")
+
+
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
     """Let processes that start meanwhile work on one thread: layers this small gain nothing from more."""
@@ -116,7 +155,9 @@ def _one_thread_each() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def make_table(jobs: Sequence[Job], path: Path, *, workers: int = 2, advance: Callable[[], None]) -> dict[str, Any]:
+def make_table(
+    jobs: Sequence[Job], path: Path, finished: Finished, *, workers: int = 2, advance: Callable[[], None]
+) -> dict[str, Any]:
     """Run jobs, and write a row per setting, shift, method and measure.
 
     Parameters
@@ -125,6 +166,8 @@ def make_table(jobs: Sequence[Job], path: Path, *, workers: int = 2, advance: Ca
         As `jobs_of` gives them.
     path
         The JSON file.
+    finished
+        What need not be run again; each job is kept there when it is done.
     workers
         Processes.
     advance
@@ -136,11 +179,14 @@ def make_table(jobs: Sequence[Job], path: Path, *, workers: int = 2, advance: Ca
     seeds, Student's t) and ``seeds`` (the value of each); ``difference`` rows hold MODIS minus the other method, by
     seed.
     """
-    found: dict[int, dict[str, dict[str, float]]] = {}
+    found = {i: known for i, job in enumerate(jobs) if (known := finished.get(job))}
+    for _ in found:
+        advance()
     with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(run_job, job): i for i, job in enumerate(jobs)}
+        waiting = {pool.submit(run_job, job): i for i, job in enumerate(jobs) if i not in found}
         for done in as_completed(waiting):
             found[waiting[done]] = done.result()
+            finished.add(jobs[waiting[done]], done.result())
             advance()
     groups: dict[tuple[str, float], list[int]] = {}
     for i, job in enumerate(jobs):

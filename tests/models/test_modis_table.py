@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,11 @@ import pytest
 import torch
 
 from models.modis.config import make_config
-from models.modis.judge import baselines, class_measures, modis_measures
+from models.modis.judge import baselines, class_measures, classes_said, modis_measures
 from models.modis.module import MODIS
 from models.modis.settings import SETTINGS, Setting
 from models.modis.study import make_study
-from models.modis.table import Job, jobs_of, make_table, run_job
+from models.modis.table import Finished, Job, jobs_of, make_table, run_job
 from omicstore.simulate.intersim import ClusteredOmics, draw_clusters
 from omicstore.simulate.intersim_moments import simulated_moments
 
@@ -79,11 +80,48 @@ def test_baselines_are_what_they_say() -> None:
     assert "logistic" not in baselines(make_study(drawn(), NAMED["labels 0%"], batch_size=50, seed=3), seed=0)
 
 
+def test_simple_methods_read_the_labelled_rows_alone_and_know_how_common_classes_are() -> None:
+    rng = np.random.default_rng(0)
+    label = np.repeat([0, 1, 2], [40, 20, 20])
+    values = rng.normal(size=(80, 10)) + 4 * np.eye(10)[label]
+    said = classes_said(values, label, values, seed=0)
+    assert set(said.pop("majority class")) == {0}
+    assert all((own == label).mean() > 0.95 for own in said.values())
+    label[60:] = -1
+    half = classes_said(values, label, values, seed=0)
+    # Of the 60 rows only the principal components read the others.
+    known = classes_said(values[:60], label[:60], values, seed=0)
+    for method in ("logistic", "random forest", "kNN5"):
+        np.testing.assert_array_equal(half[method], known[method])
+        assert set(half[method]) == {0, 1}
+    one = classes_said(values, np.where(np.arange(80) == 3, 0, -1), values, seed=0)
+    assert all((own == 0).all() for own in one.values())
+
+
+def test_what_is_finished_is_not_run_again(tmp_path: Path) -> None:
+    job = Job(NAMED["labels 5%"], 2.0, 0, 300, None, "table", SMALL)
+    kept = Finished(tmp_path / "new" / "kept.jsonl")
+    assert kept.get(job) is None
+    kept.add(job, {"modis": {"accuracy": 0.5}})
+    with kept.path.open("a") as file:
+        file.write('{"job": "half a li')
+    again = Finished(kept.path)
+    assert again.get(job) == {"modis": {"accuracy": 0.5}}
+    assert again.get(replace(job, seed=1)) is None
+    done: list[int] = []
+    body = make_table([job], tmp_path / "table.json", again, advance=lambda: done.append(1))
+    assert len(done) == 1
+    assert [row["mean"] for row in body["rows"]] == [0.5]
+
+
 def test_measures_of_classes() -> None:
     truth = np.array([0, 0, 0, 1])
     measures = class_measures(truth, {"rna": np.array([0, 0, 0, 0]), "prot": truth})
     assert measures["accuracy"] == pytest.approx((0.75 + 1) / 2)
     assert measures["balanced_accuracy"] == pytest.approx((0.5 + 1) / 2)
+    # All 0: precision 3/4 and recall 1 of class 0, which is 3 of 4 rows; nothing of class 1.
+    assert measures["macro_f1"] == pytest.approx((6 / 7 / 2 + 1) / 2)
+    assert measures["weighted_f1"] == pytest.approx((6 / 7 * 3 / 4 + 1) / 2)
     assert measures["jaccard"] == pytest.approx((0.375 + 1) / 2)
     assert measures["recall_class_1"] == 0.5
 
@@ -105,7 +143,8 @@ def test_a_job_is_the_same_each_time() -> None:
     job = Job(Setting("half", "", labels=0.5), 2.0, 0, 300, None, "table", SMALL)
     first = run_job(job)
     assert first == run_job(job)
-    assert set(first) == {"modis", "class mean", "train mean", "pca", "logistic", "logistic + class mean"}
+    classes = {"majority class", "logistic", "PCA64 + logistic", "random forest", "kNN5"}
+    assert set(first) == {"modis", "class mean", "train mean", "pca", "logistic + class mean"} | classes
 
 
 def test_the_whole_table_has_every_setting_of_the_paper_and_smaller_shifts() -> None:
@@ -120,7 +159,9 @@ def test_the_whole_table_has_every_setting_of_the_paper_and_smaller_shifts() -> 
 def test_a_table_keeps_the_value_of_each_seed(tmp_path: Path) -> None:
     jobs = [Job(NAMED["labels 5%"], 2.0, seed, 400, None, "table", SMALL) for seed in (0, 1)]
     done: list[int] = []
-    body = make_table(jobs, tmp_path / "table.json", workers=2, advance=lambda: done.append(1))
+    body = make_table(
+        jobs, tmp_path / "table.json", Finished(tmp_path / "kept.jsonl"), workers=2, advance=lambda: done.append(1)
+    )
     assert len(done) == 2
     assert json.loads((tmp_path / "table.json").read_text()) == body
     row = next(r for r in body["rows"] if r["method"] == "modis" and r["measure"] == "accuracy")
