@@ -24,12 +24,23 @@ if TYPE_CHECKING:
     from models.module import MultiOmicsModule
     from models.transforms.state import TransformState
 
-__all__ = ["FORMAT", "Checkpoint", "environment", "load_checkpoint", "read_sidecar", "save_checkpoint"]
+__all__ = [
+    "FORMAT",
+    "SEAL",
+    "TRAINED_ON",
+    "Checkpoint",
+    "environment",
+    "load_checkpoint",
+    "read_sidecar",
+    "refuse_other_choice",
+    "save_checkpoint",
+    "tensor_hashes",
+]
 
 FORMAT = "omicstore.model/1"
 
 #: The sidecar's key for the hash of the rest of it, and the key in the header of the weights for what they rest on.
-_SEAL, _TRAINED_ON = "sidecar_hash", "trained_on"
+SEAL, TRAINED_ON = "sidecar_hash", "trained_on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +102,7 @@ def save_checkpoint(
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "weights.safetensors"
     state_path = state.save(folder / "state")
-    seal = {_TRAINED_ON: canonical_json(_trained_on(sidecar, state)).decode()}
+    seal = {TRAINED_ON: canonical_json(_trained_on(sidecar, state)).decode()}
     save_file({name: w.contiguous() for name, w in sorted(weights.items())}, path, metadata=seal)
     described = {
         "path": state_path.relative_to(folder).as_posix(),
@@ -111,13 +122,13 @@ def save_checkpoint(
         "config": asdict(config),
         "axes": axes,
         "states": [described],
-        "weights": {"path": path.name, "sha256": sha256_of(path), "tensors": _tensor_hashes(path)},
+        "weights": {"path": path.name, "sha256": sha256_of(path), "tensors": tensor_hashes(path)},
         "environment": environment(),
     }
-    write_json(folder / "sidecar.json", body | {_SEAL: body_hash(body)})
+    write_json(folder / "sidecar.json", body | {SEAL: body_hash(body)})
 
 
-def _tensor_hashes(path: Path) -> dict[str, str]:
+def tensor_hashes(path: Path) -> dict[str, str]:
     """Return the sha256 of each tensor's bytes: of weights that were changed, they say which.
 
     A safetensors file is the length of its header in 8 bytes, the header in JSON, and the tensors.
@@ -157,13 +168,13 @@ def read_sidecar(folder: Path) -> dict[str, Any]:
         raise OmicstoreError(f"{folder} holds no trained model", expected="sidecar.json", run="omicstore train")
     try:
         sidecar: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        whole = sidecar[_SEAL] == body_hash(sidecar, _SEAL)
+        whole = sidecar[SEAL] == body_hash(sidecar, SEAL)
     except (ValueError, KeyError, TypeError, AttributeError):
         whole = False
     if not whole:
         raise LeakageError(
             f"{path} was changed after it was written, or is no sidecar of {FORMAT}",
-            expected=f"the content of its {_SEAL}",
+            expected=f"the content of its {SEAL}",
             run="dvc checkout, or omicstore train",
         )
     if (part := sidecar["selection"]["part"]) != "val":
@@ -195,7 +206,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         raise LeakageError(
             f"{folder / entry['path']} is not the state that the sidecar describes", run="omicstore train"
         )
-    _refuse_other_choice(folder, sidecar)
+    refuse_other_choice(folder, sidecar)
     state = load_state(folder / entry["path"])
     _refuse_foreign(folder, sidecar, state)
     spec = get_model(sidecar["model"])
@@ -206,8 +217,21 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     return Checkpoint(module, state, sidecar)
 
 
-def _refuse_other_choice(folder: Path, sidecar: dict[str, Any]) -> None:
-    """Raise unless the epoch chosen is the first with the lowest val loss, by the losses that the sidecar seals."""
+def refuse_other_choice(folder: Path, sidecar: dict[str, Any]) -> None:
+    """Raise unless the epoch chosen is the first with the lowest val loss, by the losses that the sidecar seals.
+
+    Parameters
+    ----------
+    folder
+        With the file of losses.
+    sidecar
+        Its ``history`` names the file, its ``selection`` the epoch.
+
+    Raises
+    ------
+    LeakageError
+        If it is another, or the file is not the one that was sealed.
+    """
     entry = sidecar.get("history", {})
     path = folder / entry.get("path", "history.json")
     if not path.is_file() or sha256_of(path) != entry.get("sha256"):
@@ -231,7 +255,7 @@ def _refuse_foreign(folder: Path, sidecar: dict[str, Any], state: TransformState
     from safetensors import safe_open
 
     with safe_open(folder / sidecar["weights"]["path"], framework="numpy") as weights:
-        stated = json.loads((weights.metadata() or {}).get(_TRAINED_ON, "{}"))
+        stated = json.loads((weights.metadata() or {}).get(TRAINED_ON, "{}"))
     expected = _trained_on(sidecar, state)
     axes = {m: hash_ids(state.features(m)) for m in sidecar["modalities"]}
     split, entry = sidecar["split"], sidecar["states"][0]

@@ -17,7 +17,14 @@ __all__ = ["with_overrides"]
 Config = TypeVar("Config", bound="DataclassInstance")
 
 
-def with_overrides(model: str, presets: Mapping[str, Config], preset: str, overrides: Mapping[str, Any]) -> Config:
+def with_overrides(
+    model: str,
+    presets: Mapping[str, Config],
+    preset: str,
+    overrides: Mapping[str, Any],
+    *,
+    where: str = "train.config",
+) -> Config:
     """Return a preset with some of its values replaced.
 
     Parameters
@@ -29,7 +36,9 @@ def with_overrides(model: str, presets: Mapping[str, Config], preset: str, overr
     preset
         Which one.
     overrides
-        ``train.config`` of params.yaml.
+        What `where` of params.yaml says.
+    where
+        The place of the overrides, for messages.
 
     Raises
     ------
@@ -45,13 +54,13 @@ def with_overrides(model: str, presets: Mapping[str, Config], preset: str, overr
     values: dict[str, Any] = {}
     for name, value in overrides.items():
         if name not in known:
-            raise UnknownNameError(f"setting of {model}", name, known, run="set train.config in params.yaml")
+            raise UnknownNameError(f"setting of {model}", name, known, run=f"set {where} in params.yaml")
         kind = type(getattr(config, name))
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not kind:
             raise UsageError(
-                f"train.config.{name} is {value!r}", expected=f"a value of type {kind.__name__}", run="edit params.yaml"
+                f"{where}.{name} is {value!r}", expected=f"a value of type {kind.__name__}", run="edit params.yaml"
             )
         values[name] = value
     return replace(config, **values)

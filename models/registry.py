@@ -11,9 +11,11 @@ from omicstore.errors import UnknownNameError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from torch import nn
+
     from models.module import MultiOmicsModule
 
-__all__ = ["MODELS", "ModelSpec", "get_model"]
+__all__ = ["MODELS", "ModelSpec", "Tuning", "get_model"]
 
 #: Name to the module that holds its `ModelSpec` under the name SPEC.
 MODELS: dict[str, str] = {
@@ -21,6 +23,23 @@ MODELS: dict[str, str] = {
     "imputmae": "models.imputmae.spec",
     "modis": "models.modis.spec",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How a model is fine-tuned that has a network of its own for it.
+
+    Attributes
+    ----------
+    settings
+        Preset of the trained model to settings of `models.tune.config` that replace the usual ones.
+    body
+        The trained model and its preset to a module from a batch to what a head reads, (B, D). Of its parameters those
+        learn that require a gradient; the others are the trained model's.
+    """
+
+    settings: Callable[[str], dict[str, Any]]
+    body: Callable[[MultiOmicsModule, str], nn.Module]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +57,10 @@ class ModelSpec:
         Axes and settings to a module.
     card
         Returns the card's fixed part: what the model is, what was changed and what it cannot do.
+    learns
+        Beginnings of the names of the parameters that learn when the model is fine-tuned; by default all.
+    tuning
+        How it is fine-tuned instead, where it is not its embedding that a head goes on.
     """
 
     name: str
@@ -45,6 +68,8 @@ class ModelSpec:
     make_config: Callable[[str, dict[str, Any]], Any]
     build: Callable[[dict[str, int], Any], MultiOmicsModule]
     card: Callable[[], list[dict[str, Any]]]
+    learns: tuple[str, ...] = ("",)
+    tuning: Tuning | None = None
 
 
 def get_model(name: str) -> ModelSpec:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from models.tune.config import HeadTask, read_tasks
 from omicstore.errors import StudyError, UsageError
 from omicstore.modalities import get_modality
 
@@ -43,6 +44,8 @@ class TrainSettings:
         Loader processes; they change nothing but speed.
     devices
         How many devices Lightning may take.
+    tune
+        Supervised heads to train on the model, see `models.tune.config`.
     """
 
     model: str
@@ -57,6 +60,7 @@ class TrainSettings:
     config: dict[str, Any] = field(default_factory=dict)
     num_workers: int = 0
     devices: int = 1
+    tune: tuple[HeadTask, ...] = ()
 
     @classmethod
     def of(cls, params: Mapping[str, Any], model: str | None = None) -> TrainSettings:
@@ -90,6 +94,7 @@ class TrainSettings:
         section["modalities"] = tuple(get_modality(m).name for m in section["modalities"])
         section["cohorts"] = tuple(str(c).upper() for c in section.get("cohorts") or ())
         section["config"] = dict(section.get("config") or {})
+        section["tune"] = read_tasks(section.get("tune"))
         return cls(**(section | {"split": str(split["name"])}))
 
 
