@@ -29,4 +29,4 @@ def _card() -> list[dict[str, Any]]:
     return sections
 
 
-SPEC = ModelSpec(name="aro", title="ARO", make_config=make_config, build=_build, card=_card)
+SPEC = ModelSpec(name="aro", title="ARO", make_config=make_config, build=_build, card=_card, learns=("encoder.",))

@@ -24,14 +24,58 @@ if TYPE_CHECKING:
     from models.imputmae.module import ImpuTMAE
     from models.imputmae.vit import ModalityEncoder
 
-__all__ = ["SurvivalImpuTMAE"]
+__all__ = ["ImputedBody", "SurvivalImpuTMAE"]
 
 
-class SurvivalImpuTMAE(MultiOmicsModule):
-    """The encoders of a pre-trained ImpuTMAE, one self-attention layer over their class tokens, and a linear head.
+class ImputedBody(nn.Module):
+    """The encoders of a pre-trained ImpuTMAE, and one self-attention layer over their class tokens.
 
     What a patient lacks is imputed by the pre-trained model, which stays as it is, and then read like the rest. Of the
     encoders only the last layers and the norm after them learn.
+
+    Parameters
+    ----------
+    pretrained
+        It is copied, not changed.
+    config
+        Settings.
+    """
+
+    def __init__(self, pretrained: ImpuTMAE, config: FineTuneConfig) -> None:
+        super().__init__()
+        self.imputer, self.encoders, self.fusion = _parts(pretrained, config)
+        self.train()  # the copies have the mode of their original
+
+    def forward(self, batch: MultiOmicsBatch) -> Tensor:
+        """Return (B, D), the mean over modalities."""
+        return _fused(self.imputer, self.encoders, self.fusion, batch)
+
+
+def _parts(pretrained: ImpuTMAE, config: FineTuneConfig) -> tuple[ImpuTMAE, nn.ModuleDict, nn.TransformerEncoderLayer]:
+    """Return what imputes, copies of the encoders whose last layers learn, and the layer that attends over them."""
+    imputer = copy.deepcopy(pretrained).requires_grad_(requires_grad=False)
+    encoders = copy.deepcopy(pretrained.encoders).requires_grad_(requires_grad=False)
+    for encoder in encoders.values():
+        own = cast("ModalityEncoder", encoder).blocks
+        learns = [own.norm, *list(own.layers)[own.num_layers - config.unfreeze :]]
+        for p in (p for part in learns if part is not None for p in part.parameters()):
+            p.requires_grad_(requires_grad=True)
+    sizes = (pretrained.config.hidden, pretrained.config.heads, pretrained.config.mlp)
+    fusion = nn.TransformerEncoderLayer(*sizes, config.dropout, activation="gelu", batch_first=True, norm_first=True)
+    return imputer, encoders, fusion
+
+
+def _fused(imputer: ImpuTMAE, encoders: nn.ModuleDict, fusion: nn.Module, batch: MultiOmicsBatch) -> Tensor:
+    # Here, not in the constructor: Lightning sets the mode of all parts at once, and what imputes draws no dropout.
+    imputer.eval()
+    with torch.no_grad():
+        whole = imputer.complete(batch)
+    fused: Tensor = fusion(class_tokens(encoders, imputer.layouts, whole))
+    return fused.mean(dim=1)
+
+
+class SurvivalImpuTMAE(MultiOmicsModule):
+    """What `ImputedBody` does, and a linear head for survival in bins of time.
 
     Parameters
     ----------
@@ -48,33 +92,12 @@ class SurvivalImpuTMAE(MultiOmicsModule):
     def __init__(self, pretrained: ImpuTMAE, bins: TimeBins, config: FineTuneConfig) -> None:
         super().__init__(pretrained.axes)
         self.config = config
-        width = pretrained.config.hidden
-        self.imputer = copy.deepcopy(pretrained).requires_grad_(requires_grad=False)
-        self.encoders = copy.deepcopy(pretrained.encoders).requires_grad_(requires_grad=False)
-        for encoder in self.encoders.values():
-            own = cast("ModalityEncoder", encoder).blocks
-            learns = [own.norm, *list(own.layers)[own.num_layers - config.unfreeze :]]
-            for p in (p for part in learns if part is not None for p in part.parameters()):
-                p.requires_grad_(requires_grad=True)
-        self.fusion = nn.TransformerEncoderLayer(
-            width,
-            pretrained.config.heads,
-            pretrained.config.mlp,
-            config.dropout,
-            activation="gelu",
-            batch_first=True,
-            norm_first=True,
-        )
-        self.head = DiscreteTimeHead(width, bins, HeadConfig(dropout=config.dropout, norm=True))
+        self.imputer, self.encoders, self.fusion = _parts(pretrained, config)
+        self.head = DiscreteTimeHead(pretrained.config.hidden, bins, HeadConfig(dropout=config.dropout, norm=True))
         self.train()  # the copies have the mode of their original
 
     def _fused(self, batch: MultiOmicsBatch) -> Tensor:
-        # Here, not in the constructor: Lightning sets the mode of all parts at once, and what imputes draws no dropout.
-        self.imputer.eval()
-        with torch.no_grad():
-            whole = self.imputer.complete(batch)
-        fused: Tensor = self.fusion(class_tokens(self.encoders, self.imputer.layouts, whole))
-        return fused.mean(dim=1)
+        return _fused(self.imputer, self.encoders, self.fusion, batch)
 
     def encode(self, batch: MultiOmicsBatch) -> Embedding:
         """Embed the rows of a batch by what the head reads: from all that is present, and from each modality alone."""

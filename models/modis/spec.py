@@ -29,4 +29,6 @@ def _card() -> list[dict[str, Any]]:
     return sections
 
 
-SPEC = ModelSpec(name="modis", title="MODIS", make_config=make_config, build=_build, card=_card)
+SPEC = ModelSpec(
+    name="modis", title="MODIS", make_config=make_config, build=_build, card=_card, learns=("autoencoders.",)
+)

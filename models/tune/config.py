@@ -184,9 +184,9 @@ def read_tasks(section: Any) -> tuple[HeadTask, ...]:
     StudyError
         If the section is no mapping, a head lacks its task, or a name cannot be a folder's.
     UnknownNameError
-        If there is no such key, head or way to train it.
+        If there is no such key, head, way to train it, or follow-up.
     UsageError
-        If a class head is asked of follow-up, or one of survival of labels.
+        If a class head is asked of follow-up.
 
     Examples
     --------
@@ -219,14 +219,14 @@ def _read_task(name: str, body: Any) -> HeadTask:
             raise UnknownNameError(f"key of {where}", str(key), _KEYS, run="edit params.yaml")
     for key, known in (("head", HEADS), ("how", HOWS)):
         if key in body and body[key] not in known:
-            kind = key if key == "head" else "how"
-            raise UnknownNameError(f"{kind} of {where}", str(body[key]), known, run=f"set {where}.{key}")
+            raise UnknownNameError(f"{key} of {where}", str(body[key]), known, run=f"set {where}.{key}")
     task = str(body["task"])
-    if (task in ENDPOINTS) != (body["head"] != "class"):
-        expected = "cox or discrete" if task in ENDPOINTS else "class"
+    if body["head"] == "class" and task in ENDPOINTS:
         raise UsageError(
-            f"{where} puts the head {body['head']} on {task}", expected=f"head {expected}", run=f"set {where}.head"
+            f"{where} puts the head class on {task}", expected="head cox or discrete", run=f"set {where}.head"
         )
+    if body["head"] != "class" and task not in ENDPOINTS:
+        raise UnknownNameError(f"follow-up for the {body['head']} head of {where}", task, ENDPOINTS)
     return HeadTask(name, task, body["head"], body.get("how", "probe"), dict(body.get("config") or {}))
 
 

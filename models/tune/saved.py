@@ -22,12 +22,13 @@ from models.components.time_bins import TimeBins
 from models.files import write_json
 from models.tune.config import HeadTask, TuneConfig, head_config
 from models.tune.network import Network, assemble
+from models.tune.training import chunks
 from omicstore.errors import LeakageError, OmicstoreError, UsageError
 from omicstore.files import canonical_json, sha256_of
 from omicstore.store.splitfile import body_hash, row_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -42,9 +43,6 @@ FORMAT = "omicstore.tuned/1"
 
 #: The key of heads.json for the hash of the rest of it.
 HEADS_SEAL = "heads_hash"
-
-#: As many rows go through the network at once.
-_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +110,7 @@ class Tuned:
 
     @torch.inference_mode()
     def _outputs(self, batch: MultiOmicsBatch) -> Tensor:
-        parts = [
-            self.module(batch.take(torch.arange(start, min(start + _ROWS, len(batch))))).float()
-            for start in range(0, len(batch), _ROWS)
-        ]
-        return torch.cat(parts)
+        return torch.cat([self.module(batch.take(rows)).float() for rows in chunks(len(batch))])
 
     def _need(self, kind: type | tuple[type, ...], what: str, expected: str) -> Any:
         if not isinstance(self.module.head, kind):
@@ -134,7 +128,7 @@ def save_tuned(
     config: TuneConfig,
     network: Network,
     history: Sequence[dict[str, float | None]],
-    rows: dict[str, Sequence[str]],
+    rows: Mapping[str, Sequence[str]],
     sidecar: dict[str, Any],
 ) -> dict[str, Any]:
     """Write a head under ``tuned/NAME`` of its model's folder.
