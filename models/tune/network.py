@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from models.batch import Targets
     from models.checkpoint import Checkpoint
     from models.components.heads import Head
     from models.components.time_bins import TimeBins
     from models.module import MultiOmicsModule
     from models.tune.config import HeadTask, TuneConfig
 
-__all__ = ["FrozenBody", "LearningBody", "Network", "Scale", "Views", "assemble", "make_head"]
+__all__ = ["FrozenBody", "LearningBody", "Network", "Scale", "Views", "assemble", "make_head", "start"]
 
 
 class FrozenBody(nn.Module):
@@ -251,6 +252,30 @@ def assemble(
     width = _width(body, base.module.axes)
     scale = Scale(width, config.components) if config.standardize else None
     return Network(body, scale, make_head(scale.width if scale else width, config, weights=weights, bins=bins))
+
+
+@torch.no_grad()
+def start(head: Head, targets: Targets) -> None:
+    """Let a head begin as the guess that knows nothing of a sample: its outputs are the same for all.
+
+    They are the hazards of the training rows in each bin of time, and elsewhere 0: an even chance for every class, the
+    same risk for everyone.
+
+    Parameters
+    ----------
+    head
+        Its last layer is changed.
+    targets
+        Of the training rows, all known.
+    """
+    last = cast("nn.Linear", head.layers[-1])
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    if isinstance(head, DiscreteTimeHead):
+        index, died = head.bins.assign(targets.time, targets.event, head.edges)
+        reached = (index[:, None] >= torch.arange(head.bins.n_bins)).sum(dim=0)
+        events = torch.bincount(index[died], minlength=head.bins.n_bins)
+        last.bias.copy_(torch.logit((events + 0.5) / (reached + 1)))
 
 
 def _width(body: nn.Module, axes: dict[str, int]) -> int:

@@ -12,7 +12,7 @@ from models.components.time_bins import TimeBins
 from models.registry import get_model
 from models.train import fit
 from models.tune.config import ClassConfig, CoxConfig, DiscreteConfig, head_config
-from models.tune.network import Network, Scale, Views, assemble
+from models.tune.network import Network, Scale, Views, assemble, start
 from models.tune.rows import refuse_unknown_task, supervise
 from models.tune.saved import save_heads, save_tuned
 from models.tune.training import HeadRows, HeadTraining, chunks, concordance, embedded
@@ -118,6 +118,7 @@ def _tune_one(
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         network = assemble(base, task, config, weights=weights, bins=bins)
+    start(network.head, train.targets)
     try:
         history, epoch, value = _fitted(network, base, task, config, known, settings)
     except _NoEpochError as error:
