@@ -12,6 +12,9 @@ from omicstore.errors import MissingExtraError
 
 __all__ = ["evaluate", "price", "report", "train"]
 
+_Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Start anew where a training that was stopped could go on.", show_default=False)
+]
 
 _Model = Annotated[
     str | None,
@@ -35,12 +38,17 @@ def _need(*packages: str) -> None:
 
 
 @command()
-def train(out: Output, *, model: _Model = None, store: StoreOption = None, dry_run: DryRun = False) -> None:
+def train(
+    out: Output, *, model: _Model = None, fresh: _Fresh = False, store: StoreOption = None, dry_run: DryRun = False
+) -> None:
     """Train a model on the training rows of one fold.
 
     What it reads, its preset and the fold are the section train of params.yaml; the split is split.name. Writes
     artifacts/MODEL: weights.safetensors, sidecar.json, state/, history.json and calibration.json, which embed, impute
     and predict need. The validation rows choose the epoch; the test rows are not read.
+
+    A training that was stopped goes on from its last finished epochs where settings, data and code are the same, and
+    ends with the same bytes; until it ends, artifacts/.MODEL.resume holds what that takes.
     """
     _need("torch", "lightning", "safetensors", "lifelines")
     from models.settings import TrainSettings, read_params
@@ -56,7 +64,7 @@ def train(out: Output, *, model: _Model = None, store: StoreOption = None, dry_r
     from models.train import train as run
 
     with omicstore.open(find_store(store)) as opened:
-        sidecar = run(root, opened, say=out.note, model=model)
+        sidecar = run(root, opened, say=out.note, model=model, fresh=fresh)
     body = {"written": str(folder), "selection": sidecar["selection"], "simulated": sidecar["simulated"]}
     out.result(body, lambda: out.text(f"{_mark(sidecar)}trained {settings.model}: {folder}"))
 

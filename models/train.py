@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-import math
 import shutil
 import warnings
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as lightning
 import torch
 
+from models.best import KeepBest
 from models.checkpoint import save_checkpoint
 from models.datamodule import CohortDataModule
 from models.files import write_json
 from models.new.calibration import calibrate, save_calibration
 from models.registry import get_model
+from models.resume import ResumePoint, Resuming
 from models.settings import TrainSettings, read_params
 from omicstore.errors import OmicstoreError, SplitError, UsageError
 from omicstore.files import sha256_of
@@ -28,56 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from torch import Tensor
-
-    from models.module import MultiOmicsModule
     from omicstore.store.reader import Store
 
-__all__ = ["KeepBest", "fit", "quiet_lightning", "train"]
-
-
-class KeepBest(lightning.Callback):
-    """Keeps the weights of the epoch with the lowest val loss, and stops when it no longer falls.
-
-    They are kept in memory: nothing is written, so nothing is left behind. Losses are rounded to six decimals before
-    they are compared, so that the epoch kept is the first lowest one of `history`, as whoever reads that finds.
-
-    Parameters
-    ----------
-    patience
-        Epochs without a lower val loss after which training stops.
-    advance
-        Called after each epoch.
-
-    Attributes
-    ----------
-    weights, epoch, loss
-        Of the best epoch so far.
-    history
-        Per epoch its train and val loss; None where it is no finite number.
-    """
-
-    def __init__(self, patience: int, advance: Callable[[], None]) -> None:
-        self.patience, self.advance = patience, advance
-        self.weights: dict[str, Tensor] = {}
-        self.epoch, self.loss = -1, float("inf")
-        self.history: list[dict[str, float | None]] = []
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        """Look at the epoch's val loss."""
-        train, val = (_rounded(float(trainer.callback_metrics[f"{part}/loss"])) for part in ("train", "val"))
-        epoch = trainer.current_epoch
-        self.history.append({"epoch": epoch, "train": train, "val": val})
-        self.advance()
-        if val is not None and val < self.loss:
-            self.epoch, self.loss = epoch, val
-            self.weights = {name: w.detach().cpu().clone() for name, w in pl_module.state_dict().items()}
-        elif epoch - self.epoch >= self.patience:
-            trainer.should_stop = True
-
-
-def _rounded(loss: float) -> float | None:
-    return round(loss, 6) if math.isfinite(loss) else None
+__all__ = ["fit", "quiet_lightning", "train"]
 
 
 @contextmanager
@@ -98,13 +52,14 @@ def quiet_lightning() -> Iterator[None]:
 
 
 def fit(
-    module: MultiOmicsModule,
+    module: lightning.LightningModule,
     data: lightning.LightningDataModule,
     config: Any,
     *,
     devices: int,
     seed: int,
     advance: Callable[[], None],
+    resume: ResumePoint | None = None,
 ) -> KeepBest:
     """Train a module and return what its best epoch left.
 
@@ -120,6 +75,8 @@ def fit(
         Of masks and dropout.
     advance
         Called after each epoch.
+    resume
+        Where to go on from, and to leave what it takes to go on; the caller removes it once what was trained is kept.
 
     Raises
     ------
@@ -137,7 +94,7 @@ def fit(
                 precision=config.precision,
                 max_epochs=config.max_epochs,
                 deterministic=True,
-                callbacks=[best],
+                callbacks=[best] if resume is None else [best, Resuming(resume, best)],
                 logger=False,
                 enable_checkpointing=False,
                 enable_model_summary=False,
@@ -148,17 +105,21 @@ def fit(
     finally:
         torch.use_deterministic_algorithms(strict)
     if not best.weights:
+        if resume is not None:
+            resume.remove()
         raise OmicstoreError(
             f"after {len(best.history)} epochs no val loss is finite", run="lower train.config.lr in params.yaml"
         )
     return best
 
 
-def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | None = None) -> dict[str, Any]:
+def train(
+    root: Path, store: Store, *, say: Callable[[str], None], model: str | None = None, fresh: bool = False
+) -> dict[str, Any]:
     """Train as the params.yaml in `root` says and write ``artifacts/<model>``.
 
     Weights, sidecar, state, history and calibration have the same bytes whenever data, settings and machine are the
-    same. Val rows choose the epoch; test rows are not read.
+    same, also where training was stopped and goes on. Val rows choose the epoch; test rows are not read.
 
     Parameters
     ----------
@@ -170,6 +131,8 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
         Called with a line per step.
     model
         Instead of ``train.model`` of params.yaml.
+    fresh
+        Whether to start anew where a training that was stopped could go on.
 
     Returns
     -------
@@ -180,6 +143,8 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
     SplitError, LeakageError
         If the split has not been made, is of another release, or fails a check that is an error.
     """
+    from models.tune.run import check_heads, tune  # which trains heads by `fit`
+
     settings = TrainSettings.of(read_params(root), model)
     spec = get_model(settings.model)
     config = spec.make_config(settings.preset, settings.config)
@@ -203,6 +168,7 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
         seed=settings.seed,
         num_workers=settings.num_workers,
     )
+    check_heads(settings, store)
     config = _with_classes(config, data, spec.title)
     axes = data.axes
     n_train, n_val = len(data.part("train")), len(data.part("val"))
@@ -210,28 +176,38 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
         module = spec.build(axes, config)
+    folder = root / "artifacts" / settings.model
+    facts = {
+        "model": settings.model,
+        "modalities": list(settings.modalities),
+        "release": store.release,
+        "cohorts": list(data.covered),
+        "sample_type": settings.sample_type,
+        "split": {"name": settings.split, "manifest_hash": data.state.manifest_hash, "fold": settings.fold},
+        "seed": settings.seed,
+        "row_hash": {part: row_hash(data.part(part).sample_id) for part in ("train", "val")},
+    }
+    learned = {"config": asdict(config), "state": data.state.describe(), "label": [settings.label, *data.classes]}
+    point = ResumePoint(
+        folder.with_name(f".{settings.model}.resume"),
+        facts | learned | {"devices": settings.devices},
+        say,
+    )
+    if fresh:
+        point.remove()
     with task("training", config.max_epochs, "epochs") as advance:
-        best = fit(module, data, config, devices=settings.devices, seed=settings.seed, advance=advance)
+        best = fit(module, data, config, devices=settings.devices, seed=settings.seed, advance=advance, resume=point)
     say(f"best epoch {best.epoch + 1}, val loss {best.loss:.4f}")
     calibrated = calibrate(module, best.weights, data)
-    folder = root / "artifacts" / settings.model
     if folder.exists():
         shutil.rmtree(folder)
     state = data.state
-    sidecar = {
-        "model": settings.model,
+    sidecar = facts | {
         "preset": settings.preset,
-        "modalities": list(settings.modalities),
         "n_parameters": module.n_parameters,
-        "release": store.release,
         "simulated": store.simulated,
-        "cohorts": list(data.covered),
-        "sample_type": settings.sample_type,
-        "split": {"name": settings.split, "manifest_hash": state.manifest_hash, "fold": settings.fold},
-        "seed": settings.seed,
         "n_train": n_train,
         "n_val": n_val,
-        "row_hash": {part: row_hash(data.part(part).sample_id) for part in ("train", "val")},
         "selection": {"part": "val", "metric": "loss", "value": best.loss, "epoch": best.epoch},
     }
     if settings.label is not None:
@@ -240,6 +216,8 @@ def train(root: Path, store: Store, *, say: Callable[[str], None], model: str | 
     sidecar["history"] = {"path": "history.json", "sha256": sha256_of(folder / "history.json")}
     sidecar["calibration"] = save_calibration(folder, calibrated)
     save_checkpoint(folder, weights=best.weights, state=state, config=config, sidecar=sidecar)
+    tune(folder, data, settings, say=say)
+    point.remove()
     return sidecar
 
 

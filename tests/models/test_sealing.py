@@ -14,11 +14,11 @@ from lifelines.utils import concordance_index
 from model_runs import content, edited, run_evaluate
 
 import omicstore
+from models.best import KeepBest
 from models.checkpoint import load_checkpoint
 from models.evaluate.sealing import read_evaluation
 from models.files import write_json
 from models.report.html import write_report
-from models.train import KeepBest
 from omicstore.errors import LeakageError, OmicstoreError
 from omicstore.splits import load
 from omicstore.store.splitfile import body_hash, frame_hash, row_hash
