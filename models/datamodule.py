@@ -12,8 +12,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from models.batch import MultiOmicsBatch, Targets
+from models.slides.axis import PATCHES, SlideSettings
+from models.slides.read import find_axis, read_slides
 from models.transforms.state import TransformState, fit_state
-from omicstore.errors import LeakageError, SplitError, StudyError, UnknownNameError
+from omicstore.errors import LeakageError, SplitError, StudyError, UnknownNameError, UsageError
 from omicstore.splits import Manifest, check, hindrances, load
 
 if TYPE_CHECKING:
@@ -108,7 +110,9 @@ class CohortDataModule(lightning.LightningDataModule):
         Task whose labels to put there: a class is its place in `classes`, and -1 where there is no label or the
         training rows have none like it.
     batch_size, seed, num_workers
-        Of the loaders.
+        Of the loaders; the seed is also that of the patches drawn from the slides of training rows.
+    slides
+        How slides are read, where patches are among the modalities; not read where `state` is given.
 
     Attributes
     ----------
@@ -139,12 +143,14 @@ class CohortDataModule(lightning.LightningDataModule):
         batch_size: int = 64,
         seed: int = 0,
         num_workers: int = 0,
+        slides: SlideSettings = SlideSettings(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__()
         self.store, self.split, self.fold = store, split, fold
         self.modalities, self.cohorts, self.sample_type = tuple(modalities), tuple(cohorts), sample_type
         self.transform, self.endpoint, self.label = transform, endpoint, label
         self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
+        self.slides = slides
         self.reader = reader
         self.opening: Opening | None = None
         self._state = state
@@ -270,6 +276,8 @@ class CohortDataModule(lightning.LightningDataModule):
         if part != "train":
             cohort = self._query(part, self.state)
             arrays = cohort.to_numpy()
+            if PATCHES in self.modalities and self.state.slides is not None:
+                arrays[PATCHES] = read_slides(cohort, self.state.slides, draw=False)
             self.opening = cohort.opening or self.opening
         else:
             cohort = self._query(part, None)
@@ -290,23 +298,39 @@ class CohortDataModule(lightning.LightningDataModule):
 
     def _training_arrays(self, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
         raw = cohort.to_numpy()
-        names = {m: cohort.features(m)["feature_id"].to_list() for m in self.modalities}
+        records = [m for m in self.modalities if m not in raw]
+        if others := [m for m in records if m != PATCHES]:
+            raise UsageError(
+                f"{others[0]} has no numbers",
+                expected="matrices and patches",
+                run="edit train.modalities in params.yaml",
+            )
+        slides = None
+        if records:
+            given = self._state.slides if self._state is not None else None
+            slides = given or find_axis(cohort, self.slides, self.seed)
+        names = {m: cohort.features(m)["feature_id"].to_list() for m in raw}
         summary = cohort.summary()["modalities"]
         fitted = fit_state(
             self.transform if self._state is None else self._state.transform,
-            {m: raw[m] for m in self.modalities},
+            {m: raw[m] for m in self.modalities if m in raw},
             names,
-            {m: summary[m]["unit"] for m in self.modalities},
+            {m: summary[m]["unit"] for m in raw},
             sample_ids=cohort.samples["sample_id"].to_list(),
             split=self.manifest.name,
             manifest_hash=self.manifest.manifest_hash,
             fold=self.fold,
+            as_is=records,
+            slides=slides,
         )
         if self._state is not None:
             self._refuse_foreign(self._state, fitted)
         self._state = replace(self._state or fitted, reader=self.reader)
-        self._refuse_empty(self._state, {m: list(summary[m]["units"]) for m in self.modalities})
-        return {m: self._state.apply(m, raw.pop(m), names[m]) for m in self.modalities}
+        self._refuse_empty(self._state, {m: list(summary[m]["units"]) for m in raw})
+        arrays = {m: self._state.apply(m, raw.pop(m), names[m]) for m in names}
+        if slides is not None:
+            arrays[PATCHES] = read_slides(cohort, slides, draw=True)
+        return arrays
 
     def _refuse_foreign(self, given: TransformState, fitted: TransformState) -> None:
         """Raise where a state that was given is not what the training rows give: hashes alone can be copied."""

@@ -20,6 +20,7 @@ from models.new.calibration import calibrate, save_calibration
 from models.registry import get_model
 from models.resume import ResumePoint, Resuming
 from models.settings import TrainSettings, read_params
+from models.slides.axis import SlideSettings
 from omicstore.errors import OmicstoreError, SplitError, UsageError
 from omicstore.files import sha256_of
 from omicstore.progress import task
@@ -167,6 +168,7 @@ def train(
         batch_size=config.batch_size,
         seed=settings.seed,
         num_workers=settings.num_workers,
+        slides=SlideSettings.of(config),
     )
     check_heads(settings, store)
     config = _with_classes(config, data, spec.title)

@@ -27,6 +27,8 @@ class ImpuTMAEConfig:
         In all transformers.
     patch, max_tokens
         Features per token; the patch grows where a modality would have more than `max_tokens` tokens, unless that is 0.
+    shared
+        Whether a modality's patches share their weights, as in a convolution, or each has its own.
     mask
         Share of a modality's visible tokens that a step hides and scores.
     mask_modality
@@ -37,6 +39,11 @@ class ImpuTMAEConfig:
         AdamW's, and the epochs in which the rate rises from 0; afterwards it falls to 0 along a cosine.
     max_epochs, patience, batch_size
         Training stops after `patience` epochs without a better val loss.
+    slide_patches, slide_pixels, slide_encoder
+        Patches of a sample, where slides are read; 0 for the vectors of an encoder, else the tiles as images of that
+        many pixels a side; and whose vectors, where the store has those of several.
+    square
+        Pixels a side of an image's token.
     precision
         Lightning's name: ``32-true``, ``bf16-mixed``, ...
     compile
@@ -54,6 +61,7 @@ class ImpuTMAEConfig:
     dropout: float = 0.1
     patch: int = 512
     max_tokens: int = 0
+    shared: bool = False
     mask: float = 0.5
     mask_modality: float = 0.3
     transform: str = "default"
@@ -63,11 +71,15 @@ class ImpuTMAEConfig:
     max_epochs: int = 800
     patience: int = 100
     batch_size: int = 256
+    slide_patches: int = 16
+    slide_pixels: int = 0
+    slide_encoder: str = ""
+    square: int = 16
     precision: str = "32-true"
     compile: bool = False
 
 
-_PAPER = ImpuTMAEConfig(mask_modality=0.0, transform="sample_rank", patience=800, precision="bf16-mixed")
+_PAPER = ImpuTMAEConfig(shared=True, mask_modality=0.0, transform="sample_rank", patience=800, precision="bf16-mixed")
 
 #: `paper`: as published, at the size used for all cohorts but glioma, with ranks within each sample, since the 10,000
 #: quantiles of each feature cannot be had from a few hundred patients. `paper-large`: at the size used for glioma, with

@@ -12,9 +12,10 @@ from torch import nn
 from models.components.losses import observed_mse
 from models.components.masking import drop_modalities
 from models.imputmae.masking import hide_tokens, n_visible
-from models.imputmae.tokens import VectorLayout
+from models.imputmae.tokens import FeatureLayout, ImageLayout, VectorLayout
 from models.imputmae.vit import Encoded, JointDecoder, ModalityEncoder
 from models.module import Embedding, MultiOmicsModule
+from models.slides.axis import PATCHES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from models.imputmae.config import FineTuneConfig, ImpuTMAEConfig
     from models.imputmae.tokens import Layout
 
-__all__ = ["ImpuTMAE", "class_tokens", "optimizers", "vector_layout"]
+__all__ = ["ImpuTMAE", "class_tokens", "optimizers", "slide_layout", "vector_layout"]
 
 #: Seed of the masks of validation: they are the same in every epoch.
 _VAL_SEED = 0
@@ -42,7 +43,23 @@ def vector_layout(n_features: int, config: ImpuTMAEConfig) -> VectorLayout:
     (51, 64)
     """
     least = math.ceil(n_features / config.max_tokens) if config.max_tokens else 1
-    return VectorLayout(n_features, max(min(config.patch, n_features), least))
+    return VectorLayout(n_features, max(min(config.patch, n_features), least), config.shared)
+
+
+def slide_layout(n_features: int, config: ImpuTMAEConfig) -> FeatureLayout | ImageLayout:
+    """Return how the patches of slides are read: a token per vector, or per square of a tile.
+
+    Examples
+    --------
+    >>> from models.imputmae.config import ImpuTMAEConfig
+    >>> slide_layout(16 * 1024, ImpuTMAEConfig())
+    FeatureLayout(vectors=16, width=1024)
+    >>> slide_layout(4 * 3 * 256**2, ImpuTMAEConfig(slide_patches=4, slide_pixels=256)).n_tokens
+    1024
+    """
+    if config.slide_pixels:
+        return ImageLayout(config.slide_pixels, config.square, tiles=config.slide_patches)
+    return FeatureLayout(config.slide_patches, n_features // config.slide_patches)
 
 
 class ImpuTMAE(MultiOmicsModule):
@@ -58,7 +75,7 @@ class ImpuTMAE(MultiOmicsModule):
     config
         Settings.
     layouts
-        How to read the modalities that are not features in a row: slides as images, or as feature vectors.
+        How to read modalities, where not as `slide_layout` has it for patches and `vector_layout` for others.
     """
 
     capabilities: ClassVar[frozenset[str]] = frozenset({"missing_modality", "translate"})
@@ -69,7 +86,9 @@ class ImpuTMAE(MultiOmicsModule):
         super().__init__(axes)
         self.config = config
         given = layouts or {}
-        self.layouts: dict[str, Layout] = {m: given.get(m) or vector_layout(n, config) for m, n in axes.items()}
+        self.layouts: dict[str, Layout] = {
+            m: given.get(m) or (slide_layout if m == PATCHES else vector_layout)(n, config) for m, n in axes.items()
+        }
         sizes = (config.hidden, config.layers, config.heads, config.mlp, config.dropout)
         self.encoders = nn.ModuleDict({m: ModalityEncoder(own, *sizes) for m, own in self.layouts.items()})
         self.decoder = JointDecoder(
@@ -96,7 +115,7 @@ class ImpuTMAE(MultiOmicsModule):
         """Run encoders on the rows that have a visible token; `share` of the tokens at least is hidden in each row."""
         found = {}
         for modality, own in visible.items():
-            slots = max(n_visible(own.shape[1], share), 1)
+            slots = max(n_visible(own.shape[1] // self.layouts[modality].parts, share), 1)
             found[modality] = self.encoders[modality](batch.input(modality), own, own.any(dim=1), slots)
         return found
 
@@ -169,7 +188,8 @@ class ImpuTMAE(MultiOmicsModule):
         seen, visible, hidden = self.seen(batch), {}, {}
         for modality, there in seen.items():
             own = keep[:, batch.modalities.index(modality)][:, None]
-            visible[modality] = hide_tokens(there, self.config.mask, generator) & own
+            parts = torch.unflatten(there, 1, (self.layouts[modality].parts, -1)).flatten(0, 1)
+            visible[modality] = hide_tokens(parts, self.config.mask, generator).reshape(there.shape) & own
             hidden[modality] = self.layouts[modality].spread(there & ~visible[modality])
         predicted = self.decoder(self._read(batch, visible, self.config.mask))
         return observed_mse(predicted, batch, balance="modalities", only=hidden)
@@ -183,8 +203,10 @@ def class_tokens(encoders: nn.ModuleDict, layouts: Mapping[str, Layout], batch: 
     """Return (B, M, D) the class token of each modality, all that was observed being visible; 0 where it is absent."""
     found = []
     for modality, encoder in encoders.items():
-        seen = layouts[modality].seen(batch.target_mask(modality))
-        found.append(encoder(batch.input(modality), seen, seen.any(dim=1), seen.shape[1]).cls)
+        layout = layouts[modality]
+        seen = layout.seen(batch.target_mask(modality))
+        slots = layout.n_tokens // layout.parts
+        found.append(encoder(batch.input(modality), seen, seen.any(dim=1), slots).cls)
     return torch.stack(found, dim=1)
 
 

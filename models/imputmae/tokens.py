@@ -45,6 +45,11 @@ class Layout:
     def n_tokens(self) -> int:
         """N."""
 
+    @property
+    def parts(self) -> int:
+        """How many sequences of N / parts tokens are read one by one, and their class tokens averaged."""
+        return 1
+
     @abstractmethod
     def embed(self, width: int) -> Tokens:
         """Return the layer from numbers to tokens of `width`."""
@@ -66,6 +71,14 @@ class Layout:
 class VectorLayout(Layout):
     """Features in their order, `patch` of them to a token; the last one is filled up with zeros that are never scored.
 
+    Attributes
+    ----------
+    features, patch
+        How many there are, and how many make a token.
+    shared
+        Whether all patches share the weights to and from tokens, as a convolution does. The n-th features of two
+        patches have nothing in common, so that weights of its own serve each patch better.
+
     Examples
     --------
     >>> VectorLayout(25_978, 512).n_tokens, VectorLayout(16_304, 512).n_tokens, VectorLayout(16_304, 256).n_tokens
@@ -74,6 +87,7 @@ class VectorLayout(Layout):
 
     features: int
     patch: int
+    shared: bool = True
 
     @property
     def n_features(self) -> int:
@@ -86,12 +100,12 @@ class VectorLayout(Layout):
         return -(-self.features // self.patch)
 
     def embed(self, width: int) -> Tokens:
-        """Return a convolution whose kernel and stride are the patch."""
-        return _VectorTokens(self, width)
+        """Return a convolution whose kernel and stride are the patch, or a linear layer for each patch."""
+        return _VectorTokens(self, width) if self.shared else _OwnVectorTokens(self, width)
 
     def read_out(self, width: int) -> ReadOut:
-        """Return a linear layer per token."""
-        return _VectorReadOut(self, width)
+        """Return one linear layer for all tokens, or one for each."""
+        return _VectorReadOut(self, width) if self.shared else _OwnVectorReadOut(self, width)
 
     def seen(self, observed: Tensor) -> Tensor:
         """Return the patches with anything in them; what fills up the last one is nothing."""
@@ -128,29 +142,71 @@ class _VectorReadOut(ReadOut):
         return out.flatten(1)[:, : self.features]
 
 
+class _PerToken(nn.Module):
+    """A linear layer for each of some tokens: (B, N, in) to (B, N, out), begun as `torch.nn.Linear` is."""
+
+    def __init__(self, tokens: int, n_in: int, n_out: int) -> None:
+        super().__init__()
+        bound = n_in**-0.5
+        self.weight = nn.Parameter(torch.empty(tokens, n_in, n_out).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(tokens, n_out).uniform_(-bound, bound))
+
+    def forward(self, values: Tensor) -> Tensor:
+        return torch.einsum("bni,nio->bno", values, self.weight) + self.bias
+
+
+class _OwnVectorTokens(Tokens):
+    def __init__(self, layout: VectorLayout, width: int) -> None:
+        super().__init__()
+        self.layout = layout
+        self.linear = _PerToken(layout.n_tokens, layout.patch, width)
+
+    def forward(self, values: Tensor) -> Tensor:
+        patches = torch.unflatten(self.layout.padded(values), 1, (self.layout.n_tokens, self.layout.patch))
+        out: Tensor = self.linear(patches)
+        return out
+
+
+class _OwnVectorReadOut(ReadOut):
+    def __init__(self, layout: VectorLayout, width: int) -> None:
+        super().__init__()
+        self.features = layout.features
+        self.linear = _PerToken(layout.n_tokens, width, layout.patch)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        out: Tensor = self.linear(tokens)
+        return out.flatten(1)[:, : self.features]
+
+
 @dataclass(frozen=True, slots=True)
 class ImageLayout(Layout):
-    """One square image, channels first, in squares of `patch` by `patch` pixels.
+    """Square images, channels first, each in squares of `patch` by `patch` pixels and read by itself.
 
     Examples
     --------
-    >>> ImageLayout().n_tokens, ImageLayout().n_features
-    (256, 196608)
+    >>> ImageLayout().n_tokens, ImageLayout().n_features, ImageLayout(tiles=4).n_tokens
+    (256, 196608, 1024)
     """
 
     side: int = 256
     patch: int = 16
     channels: int = 3
+    tiles: int = 1
 
     @property
     def n_features(self) -> int:
-        """Pixels times channels."""
-        return self.channels * self.side**2
+        """Pixels times channels times images."""
+        return self.tiles * self.channels * self.side**2
 
     @property
     def n_tokens(self) -> int:
-        """Squares, row by row."""
-        return (self.side // self.patch) ** 2
+        """Squares, image by image and row by row."""
+        return self.tiles * (self.side // self.patch) ** 2
+
+    @property
+    def parts(self) -> int:
+        """The images."""
+        return self.tiles
 
     def embed(self, width: int) -> Tokens:
         """Return a convolution whose kernel and stride are the square."""
@@ -162,41 +218,39 @@ class ImageLayout(Layout):
 
     def seen(self, observed: Tensor) -> Tensor:
         """Return the squares with any pixel there."""
-        return self._squares(observed).flatten(2).any(dim=2)
+        n = self.side // self.patch
+        cut = torch.unflatten(observed, 1, (self.tiles, self.channels, n, self.patch, n, self.patch))
+        return cut.permute(0, 1, 3, 5, 2, 4, 6).flatten(1, 3).flatten(2).any(dim=2)
 
     def spread(self, tokens: Tensor) -> Tensor:
         """Return each square's value once per pixel and channel."""
         n = self.side // self.patch
-        grid = torch.unflatten(tokens, 1, (n, n)).repeat_interleave(self.patch, 1).repeat_interleave(self.patch, 2)
-        return grid[:, None].expand(-1, self.channels, -1, -1).flatten(1)
-
-    def _squares(self, values: Tensor) -> Tensor:
-        """Return (B, N, channels, patch, patch)."""
-        n = self.side // self.patch
-        cut = torch.unflatten(values, 1, (self.channels, n, self.patch, n, self.patch))
-        return cut.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)
+        grid = torch.unflatten(tokens, 1, (self.tiles, n, n))
+        grid = grid.repeat_interleave(self.patch, 2).repeat_interleave(self.patch, 3)
+        return grid[:, :, None].expand(-1, -1, self.channels, -1, -1).flatten(1)
 
 
 class _ImageTokens(Tokens):
     def __init__(self, layout: ImageLayout, width: int) -> None:
         super().__init__()
-        self.shape = (layout.channels, layout.side, layout.side)
+        self.shape = (layout.tiles, layout.channels, layout.side, layout.side)
         self.conv = nn.Conv2d(layout.channels, width, kernel_size=layout.patch, stride=layout.patch)
 
     def forward(self, values: Tensor) -> Tensor:
-        out: Tensor = self.conv(torch.unflatten(values, 1, self.shape))
-        return out.flatten(2).transpose(1, 2)
+        out: Tensor = self.conv(torch.unflatten(values, 1, self.shape).flatten(0, 1))
+        return torch.unflatten(out.flatten(2).transpose(1, 2), 0, (-1, self.shape[0])).flatten(1, 2)
 
 
 class _ImageReadOut(ReadOut):
     def __init__(self, layout: ImageLayout, width: int) -> None:
         super().__init__()
-        self.n = layout.side // layout.patch
+        self.tiles, self.n = layout.tiles, layout.side // layout.patch
         self.conv = nn.ConvTranspose2d(width, layout.channels, kernel_size=layout.patch, stride=layout.patch)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        out: Tensor = self.conv(torch.unflatten(tokens.transpose(1, 2), 2, (self.n, self.n)))
-        return out.flatten(1)
+        squares = torch.unflatten(tokens, 1, (self.tiles, self.n, self.n)).flatten(0, 1)
+        out: Tensor = self.conv(squares.permute(0, 3, 1, 2))
+        return torch.unflatten(out.flatten(1), 0, (-1, self.tiles)).flatten(1)
 
 
 @dataclass(frozen=True, slots=True)

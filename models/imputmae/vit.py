@@ -65,9 +65,9 @@ class ModalityEncoder(nn.Module):
 
     def __init__(self, layout: Layout, width: int, layers: int, heads: int, mlp: int, dropout: float) -> None:
         super().__init__()
-        self.embed = layout.embed(width)
+        self.embed, self.parts = layout.embed(width), layout.parts
         self.cls = nn.Parameter(torch.empty(1, 1, width).normal_(std=0.02))
-        self.register_buffer("places", positions(layout.n_tokens + 1, width), persistent=False)
+        self.register_buffer("places", positions(layout.n_tokens // layout.parts + 1, width), persistent=False)
         self.blocks = blocks(width, layers, heads, mlp, dropout)
 
     def forward(self, values: Tensor, visible: Tensor, has: Tensor, slots: int) -> Encoded:
@@ -78,30 +78,34 @@ class ModalityEncoder(nn.Module):
         values
             (B, F), 0 where nothing was observed.
         visible
-            (B, N) bool: at most `slots` of a row.
+            (B, N) bool: at most `slots` of a row, or of each of its parts.
         has
             (B,) bool: the rows to read.
         slots
-            How many tokens a row takes up; those not used are attended to by none.
+            How many tokens a row, or each part, takes up; those not used are attended to by none.
         """
         rows = torch.nonzero(has)[:, 0]
         n, width = visible.shape[1], self.cls.shape[2]
         if not len(rows):
             nothing = self.cls.new_zeros(len(has), n + 1, width)
             return Encoded(nothing[:, 0], nothing[:, 1:], visible & has[:, None], has)
-        own = visible[rows]
+        own = torch.unflatten(visible[rows], 1, (self.parts, -1)).flatten(0, 1)
         order = torch.argsort((~own).to(torch.uint8), dim=1, stable=True)
         used = own.gather(1, order[:, :slots])
-        tokens = self.embed(values[rows]) + self.places[1:]
+        tokens = torch.unflatten(self.embed(values[rows]), 1, (self.parts, -1)).flatten(0, 1) + self.places[1:]
         tokens = tokens.gather(1, order[:, :slots, None].expand(-1, -1, width))
-        first = (self.cls + self.places[:1]).expand(len(rows), -1, -1)
+        first = (self.cls + self.places[:1]).expand(len(own), -1, -1)
         unused = nn.functional.pad(~used, (1, 0), value=False)
         out = self.blocks(torch.cat([first, tokens], dim=1), src_key_padding_mask=unused)
         # Back to the places: the k-th in the order came from place order[k].
         back = torch.argsort(order, dim=1).clamp(max=slots - 1)
         placed = out[:, 1:].gather(1, back[:, :, None].expand(-1, -1, width))
-        placed = torch.where(own[:, :, None], placed, 0)
-        whole = torch.cat([out[:, :1], placed], dim=1)
+        placed = torch.unflatten(torch.where(own[:, :, None], placed, 0), 0, (-1, self.parts)).flatten(1, 2)
+        # The class token of the parts of which anything is visible; a row has one, or it would not be read.
+        there = torch.unflatten(own.any(dim=1).to(out.dtype), 0, (-1, self.parts))
+        share = there / there.sum(dim=1, keepdim=True)
+        cls = (torch.unflatten(out[:, 0], 0, (-1, self.parts)) * share[:, :, None]).sum(dim=1, keepdim=True)
+        whole = torch.cat([cls, placed], dim=1)
         spread = whole.new_zeros(len(has), n + 1, width).index_copy(0, rows, whole)
         return Encoded(spread[:, 0], spread[:, 1:], visible & has[:, None], has)
 

@@ -9,6 +9,7 @@ On disk ``<folder>/<fold>/<transform>.json`` (what, on which rows, with which ha
 | split, manifest_hash, fold, part | where the rows come from; part is ``train`` |
 | fitted_on, fitted_on_row_hash | the ids of the training samples, sorted, and their hash (`store.splitfile.row_hash`) |
 | as_is | modalities of records that are read as they are: nothing is learned from them on these rows |
+| slides | where patches are among these: the fields of `models.slides.axis.SlideAxis` |
 | code_hash | of the source of the code that fits and applies |
 | arrays_sha256 | of the safetensors file |
 | modalities | an object for each matrix |
@@ -38,6 +39,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.files import hash_array, hash_ids, write_json
+from models.slides.axis import PATCHES, SlideAxis
 from models.transforms.pipeline import FittedPipeline, fit_pipeline, steps_for, training_rows
 from omicstore.errors import LeakageError, UnknownNameError, UsageError
 from omicstore.files import sha256_of
@@ -99,6 +101,8 @@ class TransformState:
         Hash of the code that fitted it.
     as_is
         Modalities of records (report, patches) that are read as they are, since nothing is learned from them.
+    slides
+        What a batch holds of patches, where they are among these.
     reader
         Who reads through it, for the log of test reads; not kept on disk.
     """
@@ -114,6 +118,7 @@ class TransformState:
     proofs: dict[str, Proof]
     code: str
     as_is: tuple[str, ...] = ()
+    slides: SlideAxis | None = None
     reader: str = ""
 
     @property
@@ -122,7 +127,9 @@ class TransformState:
         return tuple(self.pipelines)
 
     def features(self, modality: str) -> tuple[str, ...]:
-        """Return the feature ids that `apply` gives out for a modality."""
+        """Return the feature ids that `apply` gives out for a modality, or those of the columns of patches."""
+        if self.slides is not None and modality == PATCHES:
+            return self.slides.names
         return self._pipeline(modality).features
 
     def apply(self, modality: str, values: NDArray[np.floating], feature_ids: Sequence[str]) -> NDArray[np.float32]:
@@ -151,6 +158,8 @@ class TransformState:
         """
         if (self.transform, set(self.pipelines)) != (other.transform, set(other.pipelines)):
             return "another transform, or other modalities"
+        if self.slides != other.slides:
+            return "other patches of slides"
         for modality, mine in self.pipelines.items():
             theirs = other.pipelines[modality]
             if (mine.unit, mine.features) != (theirs.unit, theirs.features):
@@ -167,7 +176,8 @@ class TransformState:
 
     def describe(self) -> dict[str, Any]:
         """Return what the JSON file holds, less the hash of the arrays."""
-        return {
+        slides = {} if self.slides is None else {"slides": self.slides.to_json()}
+        return slides | {
             "format": FORMAT,
             "transform": self.transform,
             "split": self.split,
@@ -221,6 +231,7 @@ def fit_state(
     manifest_hash: str,
     fold: int,
     as_is: Sequence[str] = (),
+    slides: SlideAxis | None = None,
 ) -> TransformState:
     """Fit a transform to every modality's training rows; the order of the rows makes no difference.
 
@@ -239,6 +250,8 @@ def fit_state(
     as_is
         Modalities of records (report, patches) from which nothing is learned on these rows, so that held-out ones may
         be read as they are.
+    slides
+        What a batch holds of patches, where they are among these.
 
     Raises
     ------
@@ -271,6 +284,7 @@ def fit_state(
         proofs=proofs,
         code=code_hash(),
         as_is=tuple(sorted({get_modality(name).name for name in as_is})),
+        slides=slides,
     )
 
 
@@ -325,4 +339,5 @@ def load_state(path: Path) -> TransformState:
         },
         code=body["code_hash"],
         as_is=tuple(body["as_is"]),
+        slides=SlideAxis(**body["slides"]) if "slides" in body else None,
     )

@@ -11,13 +11,20 @@ from omicstore.errors import StoreError, UnknownNameError
 from omicstore.extras import extra
 from omicstore.modalities import MODALITIES
 from omicstore.store.found import Found
-from omicstore.store.patches import every_patch, iter_patches, of_encoder, slide_prototypes, slide_table
+from omicstore.store.patches import (
+    every_patch,
+    iter_patches,
+    of_encoder,
+    pick_column,
+    slide_prototypes,
+    slide_table,
+)
 from omicstore.store.reports import report_prototypes, report_table, sentence_table
 from omicstore.store.values import read_values
 from omicstore.units import LINEAR_UNITS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import anndata
     import mudata
@@ -125,6 +132,29 @@ class Cohort(Found):
         self._open(["patches"])
         slide = of_encoder(slides.filter(pl.col("slide_id") == slide_id), encoder)
         return iter_patches(self.store, slide["path"][0])
+
+    def pick_patches(
+        self, chosen: Mapping[str, Sequence[int]], column: str, encoder: str | None = None
+    ) -> Iterator[tuple[str, pl.Series]]:
+        """Yield of each chosen slide its id and one column of some of its patches, one slide in memory at a time.
+
+        Parameters
+        ----------
+        chosen
+            Slide ids, each with the places of patches in the slide: ascending, from 0.
+        column
+            ``features`` or ``tile``.
+        encoder
+            Need not be named where there is one.
+        """
+        slides = of_encoder(self.slides(), encoder)
+        paths = dict(slides.select("slide_id", "path").iter_rows())
+        for slide_id in chosen:
+            if slide_id not in paths:
+                raise UnknownNameError("slide of this query", slide_id, paths)
+        self._open(["patches"])
+        for slide_id, rows in chosen.items():
+            yield slide_id, pick_column(self.store, paths[slide_id], rows, column)
 
     def prototypes(self, k: int = 16, seed: int = 0, encoder: str | None = None) -> SlidePrototypes:
         """Return `k` prototypes of each slide, each fitted on its own; see `omicstore.slides.prototypes`.

@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from omicstore.store.reader import Store
 
-__all__ = ["SlidePrototypes", "every_patch", "iter_patches", "of_encoder", "slide_prototypes", "slide_table"]
+__all__ = [
+    "SlidePrototypes",
+    "every_patch",
+    "iter_patches",
+    "of_encoder",
+    "pick_column",
+    "slide_prototypes",
+    "slide_table",
+]
 
 _SLIDES = {
     "slide_id": pl.String, "sample_id": pl.String, "patient_id": pl.String, "cohort": pl.String,
@@ -112,6 +120,37 @@ def iter_patches(store: Store, path: str, columns: Sequence[str] | None = None) 
                 yield pl.DataFrame(pl.from_arrow(file.read_row_group(i, None if columns is None else list(columns))))
     except (OSError, pa.ArrowException) as error:
         raise broken_file(store.files.url, path, error) from None
+
+
+def pick_column(store: Store, path: str, rows: Sequence[int], column: str) -> pl.Series:
+    """Return one column of some patches of a slide's file, in their order.
+
+    Parameters
+    ----------
+    store, path
+        An open store, and the file.
+    rows
+        Places in the file, ascending, from 0.
+    column
+        ``features`` or ``tile``.
+
+    Raises
+    ------
+    StoreError
+        If the file lacks the column.
+    """
+    wanted, start, found = np.asarray(rows, dtype=np.int64), 0, []
+    for frame in iter_patches(store, path):
+        if column not in frame.columns:
+            raise StoreError(
+                f"{path} holds no {column} of its patches",
+                expected="features, or tiles that were kept",
+                run="name encoder: in the source of patches, or keep_tiles: true, and build again",
+            )
+        here = wanted[(wanted >= start) & (wanted < start + frame.height)] - start
+        found.append(frame[column].gather(here))
+        start += frame.height
+    return pl.concat(found)
 
 
 def every_patch(store: Store, slides: pl.DataFrame) -> pl.DataFrame:

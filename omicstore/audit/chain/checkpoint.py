@@ -112,9 +112,20 @@ def _states(bundle: Bundle, folder: Path, sidecar: dict[str, Any]) -> list[str]:
     for own in bundle.states:
         for modality, axis in (at(sidecar, "axes") or {}).items():
             features = at(own.body, "modalities", modality, "features")
+            if modality == "patches":
+                features = _columns_of_slides(at(own.body, "slides"))
             if features is None or axis_hash(features) != at(axis, "hash"):
                 said.append(f"the {modality} features of the sidecar are not those of {own.path.name}")
     return said
+
+
+def _columns_of_slides(slides: Any) -> list[str] | None:
+    """Return what the columns of slides are called in a batch: encoder (or ``tile``), patch, number."""
+    facts = [at(slides, key) for key in ("n", "width")]
+    if not all(isinstance(fact, int) for fact in facts):
+        return None
+    of = "tile" if at(slides, "pixels") else at(slides, "encoder")
+    return [f"{of}/{i}/{j}" for i in range(facts[0]) for j in range(facts[1])]
 
 
 def _history(bundle: Bundle, folder: Path, sidecar: dict[str, Any]) -> list[str]:
