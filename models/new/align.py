@@ -71,9 +71,9 @@ def align(
     owners: dict[str, str] = {}
     types: dict[str, str] = {}
     for matrix in matrices:
-        people = matrix.rows.join(matrix.profiles, on=["sample_id", "profile_id"], how="left", maintain_order="left")
-        for sample, patient, kind in people.select("sample_id", "patient_id", "sample_type").iter_rows():
-            owners[sample], types[sample] = patient, kind
+        # A sample that several platforms measured has a profile of each; whose it is, and its type, are the same.
+        for sample, patient, kind in matrix.profiles.select("sample_id", "patient_id", "sample_type").iter_rows():
+            owners[sample], types[sample] = patient, kind or "of no stated type"
     ids = sorted(owners)
     place = {sample: i for i, sample in enumerate(ids)}
     found = Aligned(MultiOmicsBatch.from_arrays({}, [], []))

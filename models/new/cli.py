@@ -280,7 +280,8 @@ def _samples(out: Output, given: Given, home: Path | None, checkpoint: Checkpoin
             home=home,
         )
     modalities = checkpoint.sidecar["modalities"]
-    matrices = read_matrices(data, modalities)
+    units = {m: checkpoint.state.pipelines[m].unit for m in modalities}
+    matrices = read_matrices(data, units)
     aligned = align(matrices, checkpoint.state, modalities, sample_type=checkpoint.sidecar["sample_type"])
     for note in data.notes:
         out.note(note)

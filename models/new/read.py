@@ -6,7 +6,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from omicstore.errors import SourceError, UnknownNameError, UsageError
+import polars as pl
+
+from models.new.per_million import PER_LENGTH, to_tpm
+from omicstore.errors import SourceError, UsageError
 from omicstore.files import sha256_of
 from omicstore.harmonize.assay import Assay, Matrix, to_assays
 from omicstore.harmonize.combine import combine
@@ -181,23 +184,22 @@ def _plain(text: str) -> str:
     return "".join(text.split()).lower()
 
 
-def read_matrices(data: NewData, modalities: Sequence[str]) -> list[Matrix]:
+def read_matrices(data: NewData, units: Mapping[str, str]) -> list[Matrix]:
     """Read and harmonise a study's matrices: one per modality, a row per sample, in the store's unit and features.
 
     Parameters
     ----------
     data
         The study; what harmonising warns of is added to its warnings and notes.
-    modalities
-        Those that the model knows; others are not read.
+    units
+        The modalities that the model knows, with its unit of each; others are not read.
 
     Raises
     ------
-    UnknownNameError
-        If no file holds any of them.
     SourceError
-        If a file is not what it is said to be.
+        If no file holds any of them, or a file is not what it is said to be.
     """
+    modalities = list(units)
     study = data.study
     refs = References.load(study)
     assays: dict[str, list[Assay]] = {}
@@ -215,6 +217,8 @@ def read_matrices(data: NewData, modalities: Sequence[str]) -> list[Matrix]:
                     continue
                 keep = replace(part, keep_probes="meth_probe" in modalities)
                 for raw in read(keep, sampling=study.samples):
+                    if units.get(part.modality) == "tpm" and parse_unit(part.unit or "").base.name in PER_LENGTH:
+                        data.notes.append(f"{part.path.name}: {to_tpm(raw)}")
                     for assay in to_assays(raw, cohort, study, _refs_for(refs, study, raw), _id(part.path)):
                         assays.setdefault(assay.modality, []).append(assay)
                         data.notes += [f"{part.path.name}: {w}" for w in assay.warnings]
@@ -224,10 +228,25 @@ def read_matrices(data: NewData, modalities: Sequence[str]) -> list[Matrix]:
     found = [combine(parts) for modality, parts in assays.items() if modality in modalities]
     if not found:
         held = ", ".join(dict.fromkeys(seen)) or "no matrix"
-        raise UnknownNameError(
-            "modality of the trained model", held, modalities, run=f"give a file of {', '.join(modalities)}"
+        raise SourceError(
+            ", ".join(dict.fromkeys(s.path.name for s in study.sources)),
+            f"it holds {held}, which the model does not read",
+            expected=" or ".join(modalities),
+            run=f"give a file of {', '.join(modalities)}; --modality says what a file measures",
         )
+    for matrix in found:
+        data.warnings += _several(matrix)
     return found
+
+
+def _several(matrix: Matrix) -> list[str]:
+    """Return a warning where a sample comes more than once and one of its profiles was chosen."""
+    left_out = matrix.profiles.filter(~pl.col("chosen"))
+    if left_out.is_empty():
+        return []
+    names = left_out["sample_id"].unique().sort().to_list()
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return [f"{matrix.modality}: one profile is taken of each sample that comes more than once: {shown}"]
 
 
 class _EnsemblAlone(References):

@@ -144,10 +144,11 @@ def test_foreign_values_are_flagged(people: tuple, tmp_path: Path, capsys: pytes
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (["--modality", "rna", "--unit", "fpkm"], 1, "its unit is fpkm, and the model was trained on tpm"),
+        (["--modality", "rna", "--unit", "counts"], 1, "its unit is counts, and the model was trained on tpm"),
+        (["--modality", "rna", "--unit", "fpkm"], 1, "its unit is fpkm and it has 27 genes"),
         (["--modality", "rna", "--unit", "beta"], 1, "modality rna with the unit beta"),
         (["--modality", "rna", "--unit", "tmp"], 2, "unknown unit 'tmp'"),
-        (["--modality", "mirna", "--unit", "rpm"], 2, "unknown modality of the trained model 'mirna'"),
+        (["--modality", "mirna", "--unit", "rpm"], 1, "it holds mirna, which the model does not read"),
         (["--samples-in", "lines"], 2, "unknown value of --samples-in 'lines'"),
         (["--part", "val"], 2, "more than one is named"),
         (["--modality", "rna", "--unit", "tpm", "--from", "prot"], 2, "no sample has prot"),
