@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["ClinicalCovariates", "cox_risk", "stage_number"]
+__all__ = ["ClinicalCovariates", "cox_coefficients", "cox_risk", "stage_number"]
 
 _ROMAN = {"I": 1, "II": 2, "III": 3, "IV": 4}
 
@@ -100,7 +100,23 @@ def cox_risk(
     *,
     penalizer: float,
 ) -> NDArray[np.float64]:
-    """Fit a ridge-penalised Cox model and return the log partial hazard of new rows, (m,).
+    """Fit a ridge-penalised Cox model as `cox_coefficients` and return the log partial hazard of new rows, (m,).
+
+    Parameters
+    ----------
+    inputs, time, event, penalizer
+        Of the rows to fit on.
+    new
+        (m, p).
+    """
+    found = cox_coefficients(inputs, time, event, penalizer=penalizer)
+    return np.asarray(np.asarray(new, dtype=np.float64) @ found)
+
+
+def cox_coefficients(
+    inputs: NDArray[np.floating], time: NDArray[np.floating], event: NDArray[np.floating], *, penalizer: float
+) -> NDArray[np.float64]:
+    """Fit a ridge-penalised Cox model and return the coefficients of the covariates, (p,).
 
     Minimised is the negative log partial likelihood (Cox 1972, J. R. Stat. Soc. B 34:187; ties after Efron) divided by
     n, plus half the penalty times the squared length of the coefficients of the standardised covariates: Cox ridge
@@ -112,8 +128,6 @@ def cox_risk(
         (n, p) covariates.
     time, event
         (n,) days, all above 0, and 1 = event.
-    new
-        (m, p).
     penalizer
         The penalty, at least 0.
     """
@@ -127,4 +141,4 @@ def cox_risk(
         # A cohort without events separates; the penalty holds its coefficient, and the interval shows what it is worth.
         warnings.simplefilter("ignore", ConvergenceWarning)
         model = CoxPHFitter(penalizer=penalizer).fit(frame, duration_col="time", event_col="event")
-    return np.asarray(np.asarray(new, dtype=np.float64) @ model.params_[names].to_numpy())
+    return np.asarray(model.params_[names].to_numpy())

@@ -13,9 +13,10 @@ import omicstore
 from models.batch import MultiOmicsBatch
 from models.canaries.study import SPLIT
 from models.checkpoint import read_sidecar, save_checkpoint
+from models.evaluate.about import about
 from models.evaluate.conclusions import conclusions
+from models.evaluate.flat import flat_metrics
 from models.evaluate.prediction import reconstruction
-from models.evaluate.run import FORMAT, flat_metrics
 from models.evaluate.sealing import write_evaluation
 from models.files import hash_array, write_json
 from models.registry import get_model
@@ -155,34 +156,17 @@ def _evaluate(
     own = f"omicstore evaluate: {MODEL}, weights {sidecar['weights']['sha256'][:12]}"
     log = root / "splits" / SPLIT / TEST_READS
     opening = [append_opening(log, entry | {"reader": reader}) for reader in (*readers, own)][-1]
-    kept = (
-        "model", "preset", "modalities", "cohorts", "release", "simulated", "split", "seed", "n_parameters", "n_train",
-        "n_val", "selection", "sidecar_hash",
-    )  # fmt: skip
     tables, predictions = reconstruction(MODEL, module, train, test, module.encode(test).z.shape[1], _SETTINGS)
-    body: dict[str, Any] = {
-        "format": FORMAT,
-        "part": "test",
-        "n_test": len(test),
-        "trained": {name: sidecar[name] for name in kept},
-        "transform": state.transform,
-        "bootstrap": {
-            "resamples": _SETTINGS.bootstrap,
-            "unit": "patient",
-            "interval": "95% percentile",
-            "seed": _SETTINGS.seed,
-        },
-        "test": {
-            "part": "test",
-            "manifest_hash": state.manifest_hash,
-            "fold": FOLD,
-            "n_samples": len(test),
-            "row_hash": row_hash(test.sample_id),
-            "opening": opening.to_json(),
-        },
+    body: dict[str, Any] = about(
+        sidecar, _SETTINGS, transform=state.transform, sample_ids=test.sample_id, opening=opening
+    ) | {
         "reconstruction": tables,
         "imputation": {"not_applicable": _NOT_ASKED},
         "survival": {"not_applicable": _NOT_ASKED},
+        "classes": {"not_applicable": _NOT_ASKED},
+        "clusters": {"not_applicable": _NOT_ASKED},
+        "translation": {"not_applicable": _NOT_ASKED},
+        "drop": {"not_applicable": _NOT_ASKED},
     }
     body["conclusions"] = conclusions(get_model(MODEL).title, MODEL, body)
     write_evaluation(

@@ -1,4 +1,4 @@
-"""What an embedding knows without training: its neighbours' class, and clusters beside the classes."""
+"""Clusters of an embedding, beside the classes."""
 
 from __future__ import annotations
 
@@ -12,38 +12,7 @@ from omicstore.extras import extra
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Clusters", "knn_accuracy", "leiden"]
-
-
-def knn_accuracy(
-    train_z: NDArray[np.floating],
-    train_label: NDArray[np.integer],
-    z: NDArray[np.floating],
-    label: NDArray[np.integer],
-    k: int = 5,
-) -> float:
-    """Return the share of rows whose class is that of most of their k nearest training rows; scikit-learn votes.
-
-    Parameters
-    ----------
-    train_z, train_label
-        (m, D) embedding and (m,) class of the training rows; below 0 where unlabelled: such rows have no vote.
-    z, label
-        The same of the rows to judge; unlabelled ones are left out.
-    k
-        How many neighbours, by Euclidean distance.
-
-    Examples
-    --------
-    >>> z, label = np.array([[0.0], [0.1], [5.0], [5.1]]), np.array([0, 0, 1, 1])
-    >>> knn_accuracy(z, label, np.array([[0.2], [4.0]]), np.array([0, 0]), k=1)
-    0.5
-    """
-    from sklearn.neighbors import KNeighborsClassifier
-
-    voters, judged = train_label >= 0, label >= 0
-    votes = KNeighborsClassifier(k).fit(train_z[voters], train_label[voters])
-    return float(votes.score(z[judged], label[judged]))
+__all__ = ["Clusters", "leiden"]
 
 
 @dataclass(frozen=True, slots=True)

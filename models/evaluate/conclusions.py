@@ -7,14 +7,34 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from models.evaluate.bootstrap import Estimate
 
-__all__ = ["conclusions", "decimals", "span", "verdict"]
+__all__ = ["conclusions", "decimals", "named", "span", "verdict"]
 
 _NAMES = {
     "train_mean": "the training mean",
-    "ridge": "ridge regression",
-    "pca": "PCA",
+    "cohort_mean": "the cohort's mean",
+    "class_mean": "the mean of the true class, which it is told",
     "clinical": "the clinical Cox model",
+    "majority": "the majority class",
+    "forest": "the random forest",
+    "pca_knn5": "five neighbours by PCA",
+    "pca": "PCA",
+    "ridge": "ridge regression",
 }
+
+
+def named(method: str) -> str:
+    """Return what a method is called in a sentence.
+
+    Examples
+    --------
+    >>> named("forest"), named("logistic_rna"), named("tuned_os")
+    ('the random forest', 'logistic regression on rna', 'the head os')
+    """
+    if method in _NAMES:
+        return _NAMES[method]
+    kind, _, what = method.partition("_")
+    kinds = {"logistic": "logistic regression on", "ridge": "ridge Cox on", "tuned": "the head"}
+    return f"{kinds[kind]} {what}" if kind in kinds else method
 
 
 def decimals(number: float) -> str:
@@ -63,7 +83,7 @@ def conclusions(title: str, name: str, evaluation: dict[str, Any]) -> list[str]:
     title, name
         The model's, in text and in the tables.
     evaluation
-        The sections reconstruction, imputation and survival.
+        The sections of evaluation.json.
     """
     said = []
     part = evaluation["imputation"]
@@ -76,14 +96,17 @@ def conclusions(title: str, name: str, evaluation: dict[str, Any]) -> list[str]:
             said.append(f"Reconstruction of {modality} was not judged: {part['not_applicable']}.")
         else:
             said.append(f"Giving back {modality} that it was shown, {title} {_against(name, part)}.")
+    said.extend(_translation(title, evaluation["translation"]))
+    said.extend(_classes(title, name, evaluation["classes"]))
+    said.extend(_clusters(evaluation["clusters"]))
     said.extend(_survival(evaluation["survival"]))
-    return said
+    return said + _drop(evaluation["drop"])
 
 
 def _against(name: str, part: dict[str, Any]) -> str:
     own = next(row for row in part["methods"] if row["method"] == name)
     clauses = [
-        f"{verdict(d['r2'])} {_NAMES[d['against']]} in R² (difference {span(d['r2'])})" for d in part["differences"]
+        f"{verdict(d['r2'])} {named(d['against'])} in R² (difference {span(d['r2'])})" for d in part["differences"]
     ]
     return (
         f"reaches a mean Pearson r of {span(own['pearson'])} over {part['n_patients']} test patients; it "
@@ -102,7 +125,96 @@ def _survival(part: dict[str, Any]) -> list[str]:
         f"The embedding orders {part['endpoint']} with Harrell's C of {span(c)} over {part['n_test']} test patients "
         f"with {part['events_test']} events: {better}."
     )
-    for d in part["differences"]:
-        who = "The embedding" if d["method"] == "embedding" else "A Cox model of clinic and embedding"
-        said.append(f"{who} {verdict(d['c'])} {_NAMES[d['against']]} (difference in C {span(d['c'])}).")
+    said += [
+        f"{_subject(d['method'])} {verdict(d['c'])} {named(d['against'])} (difference in C {span(d['c'])})."
+        for d in part["differences"]
+        if d["against"] == "clinical"
+    ]
+    simple = [name for name in rows if name in ("pca", "forest") or name.startswith("ridge_")]
+    for method in (name for name in rows if name == "embedding" or name.startswith("tuned_")):
+        said.extend(_best(part, method, simple, "c", "C"))
+    return said
+
+
+def _subject(method: str) -> str:
+    named_so = {"embedding": "The embedding", "clinical + embedding": "A Cox model of clinic and embedding"}
+    return named_so.get(method) or f"The head {method.removeprefix('tuned_')}"
+
+
+def _best(part: dict[str, Any], method: str, simple: list[str], score: str, title: str) -> list[str]:
+    """Return how a method stands to the best of the simple ones, which is chosen by this very score on these rows."""
+    values = {row["method"]: row[score]["value"] for row in part["methods"]}
+    if not simple:
+        return []
+    best = max(simple, key=lambda other: values[other])
+    gap = next(d[score] for d in part["differences"] if (d["method"], d["against"]) == (method, best))
+    found = f"{_subject(method)} {verdict(gap)} the best simple predictor of these test rows, {named(best)}"
+    return [f"{found} (difference in {title} {span(gap)})."]
+
+
+def _translation(title: str, part: dict[str, Any]) -> list[str]:
+    if "not_applicable" in part:
+        return [f"Translation was not judged: {part['not_applicable']}."]
+    judged = [table for table in part.values() if "methods" in table]
+    if not judged:
+        return ["Translation was not judged: too few samples have two modalities."]
+    against = list(dict.fromkeys(d["against"] for table in judged for d in table["differences"]))
+    beaten = {
+        other: sum(verdict(d["r2"]) == "beats" for t in judged for d in t["differences"] if d["against"] == other)
+        for other in against
+    }
+    counts = "; ".join(f"{named(other)}: {n}" for other, n in beaten.items())
+    return [f"Of {len(judged)} pairs of modalities, so many does {title} translate with a better R² than {counts}."]
+
+
+def _classes(title: str, name: str, part: dict[str, Any]) -> list[str]:
+    if "not_applicable" in part:
+        return [f"Classes were not judged: {part['not_applicable']}."]
+    said = []
+    for task, table in part.items():
+        if "not_applicable" in table:
+            said.append(f"Classes of {task} were not judged: {table['not_applicable']}.")
+            continue
+        rows = {row["method"]: row for row in table["methods"]}
+        for method in (own for own in table["ours"] if own != "knn5"):
+            gap = next(d for d in table["differences"] if (d["method"], d["against"]) == (method, "majority"))
+            who = title if method == name else _subject(method)
+            said.append(
+                f"{who} tells {task} with a macro-F1 of {span(rows[method]['macro_f1'])} and an AUROC of "
+                f"{span(rows[method]['auroc'])} over {table['n_patients']} test patients; in macro-F1 it "
+                f"{verdict(gap['macro_f1'])} the majority class."
+            )
+            simple = [other for other in rows if other not in table["ours"] and other != "majority"]
+            said.extend(_best(table, method, simple, "macro_f1", "macro-F1"))
+    return said
+
+
+def _clusters(part: dict[str, Any]) -> list[str]:
+    if "not_applicable" in part:
+        return [f"Clusters were not judged: {part['not_applicable']}."]
+    said = []
+    for task, table in part.items():
+        if "not_applicable" in table:
+            continue  # the sentence on its classes says so
+        own, gap = table["methods"][0], table["differences"][0]["ari"]
+        said.append(
+            f"Clusters of the test embeddings agree with {task} by an adjusted Rand index of {span(own['ari'])}, which "
+            f"{verdict(gap)} that of clusters by PCA (difference {span(gap)})."
+        )
+    return said
+
+
+def _drop(part: dict[str, Any]) -> list[str]:
+    if "not_applicable" in part:
+        return [f"What a missing modality costs was not judged: {part['not_applicable']}."]
+    said = []
+    for score, title in (("macro_f1", "macro-F1"), ("c", "Harrell's C")):
+        own = [r for r in part["rows"] if (r["method"], r["score"]) == ("embedding", score)]
+        falls = [
+            f"to {span(row)} without {row['modality']} (taken from {row['n_rows']} rows)"
+            for row in own
+            if row["share"] == 1
+        ]
+        if falls:
+            said.append(f"{title[0].upper()}{title[1:]} of the embedding goes from {span(own[0])} {', '.join(falls)}.")
     return said

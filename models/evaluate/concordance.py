@@ -11,11 +11,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["cohort_concordance", "harrell"]
+__all__ = ["cohort_concordance", "cohorts_dropped", "harrell"]
 
 
 def harrell(
-    time: NDArray[np.floating], event: NDArray[np.floating], risk: NDArray[np.floating], weights: NDArray[np.float64]
+    time: NDArray[np.floating],
+    event: NDArray[np.floating],
+    risk: NDArray[np.floating],
+    weights: NDArray[np.float64],
+    *,
+    pair: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Return Harrell's C under each row of weights (Harrell et al. 1982, JAMA 247:2543; weights as case weights).
 
@@ -28,6 +33,8 @@ def harrell(
         (n,) days, 1 = event, and the predicted risk (higher = earlier event).
     weights
         (B, n), how often each patient counts.
+    pair
+        (n,) what a pair counts, by its patient with the event; 1 where absent.
 
     Returns
     -------
@@ -43,10 +50,28 @@ def harrell(
     comparable = (happened[:, None] & (time[:, None] < time)) | (
         (happened[:, None] & ~happened) & (time[:, None] == time)
     )
-    right = comparable * ((risk[:, None] > risk) + 0.5 * (risk[:, None] == risk))
-    pairs = ((weights @ comparable.astype(np.float64)) * weights).sum(axis=1)
+    counted = comparable * (np.ones(len(time)) if pair is None else pair)[:, None]
+    right = counted * ((risk[:, None] > risk) + 0.5 * (risk[:, None] == risk))
+    pairs = ((weights @ counted) * weights).sum(axis=1)
     good = ((weights @ right) * weights).sum(axis=1)
     return np.asarray(np.divide(good, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
+
+
+def cohorts_dropped(time: NDArray[np.floating], event: NDArray[np.floating], cohorts: Sequence[str]) -> list[str]:
+    """Return the cohorts in which no pair can be compared, sorted: `cohort_concordance` leaves them out.
+
+    Examples
+    --------
+    >>> cohorts_dropped(np.array([1.0, 2.0, 3.0]), np.array([1.0, 0.0, 1.0]), ["A", "A", "B"])
+    ['B']
+    """
+    names = np.asarray(cohorts)
+    ones = {name: names == name for name in np.unique(names)}
+    return [
+        str(name)
+        for name, rows in ones.items()
+        if np.isnan(harrell(time[rows], event[rows], np.zeros(rows.sum()), np.ones((1, rows.sum()))))[0]
+    ]
 
 
 def cohort_concordance(

@@ -11,6 +11,7 @@ from models.baselines.prediction import PCAReconstruction, Ridge, TrainMean
 from models.evaluate.bootstrap import estimate, patient_weights
 from models.evaluate.metrics import METRICS, feature_pearson, prediction_metrics, sample_errors
 from models.evaluate.sealing import error_rows, fitted_on
+from omicstore.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,10 +20,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from models.batch import MultiOmicsBatch
+    from models.evaluate.tables import Tables
+    from models.evaluate.trial import Trial
     from models.module import MultiOmicsModule
     from models.settings import EvaluateSettings, Impute
 
-__all__ = ["FEWEST_TEST", "FEWEST_TRAIN", "Comparison", "compare", "imputation", "observed_array", "reconstruction"]
+__all__ = [
+    "FEWEST_TEST",
+    "FEWEST_TRAIN",
+    "Comparison",
+    "compare",
+    "imputation",
+    "judge_imputation",
+    "judge_reconstruction",
+    "observed_array",
+    "reconstruction",
+]
 
 #: Fewer rows than these give a number that means nothing.
 FEWEST_TRAIN, FEWEST_TEST = 20, 8
@@ -224,6 +237,40 @@ def imputation(
         "fitted_on": fitted_on(["train"], fit_on.sample_id),
     }
     return about | comparison.body() | more, per_feature, [comparison.predictions]
+
+
+def judge_reconstruction(trial: Trial, tables: Tables) -> None:
+    """Add a table for each modality, as `reconstruction` makes it."""
+    found, made_of = reconstruction(
+        trial.name, trial.module, trial.parts["train"], trial.test, trial.width, trial.settings
+    )
+    tables.add("reconstruction", found, predictions=made_of)
+
+
+def judge_imputation(trial: Trial, tables: Tables) -> None:
+    """Add the table of the imputation that was asked for, as `imputation` makes it.
+
+    Raises
+    ------
+    UnknownNameError
+        If the model lacks one of its modalities.
+    """
+    asked = trial.settings.impute
+    if isinstance(asked, str):
+        tables.add("imputation", {"not_applicable": asked}, plots={"imputation": []})
+        return
+    for modality in [*asked.source, asked.target]:
+        if modality not in trial.module.axes:
+            raise UnknownNameError(
+                "modality of the trained model",
+                modality,
+                trial.module.axes,
+                run="edit evaluate.impute or train.modalities",
+            )
+    found, features, made_of = imputation(
+        trial.name, trial.module, trial.parts["train"], trial.test, trial.features[asked.target], trial.settings, asked
+    )
+    tables.add("imputation", found, predictions=made_of, plots={"imputation": features})
 
 
 def _has_all(batch: MultiOmicsBatch, modalities: Sequence[str]) -> NDArray[np.bool_]:

@@ -1,12 +1,13 @@
 """What an evaluation leaves on disk, sealed so that whoever doubts a number derives it again from files alone.
 
-``reports/evaluation.json`` is canonical JSON. Besides the tables (reconstruction, imputation, survival, conclusions) it
-holds
+``reports/evaluation.json`` is canonical JSON. Besides the tables (reconstruction, imputation, classes, clusters,
+survival, translation, drop) and the conclusions it holds
 
 | key | holds |
 | --- | --- |
 | format, part, n_test | ``omicstore.evaluation/1``, ``test``, the number of test samples |
 | trained | of the model's sidecar: model, release, split (name, manifest_hash, fold), selection, sidecar_hash, ... |
+| tuned | name to task, head, how and sidecar_hash of each head that was trained on the model and judged |
 | environment | machine, accelerator and versions that decide the numbers |
 | bootstrap | resamples, unit (``patient``), interval, seed |
 | test | part, manifest_hash, fold, n_samples; row_hash of the ids of the samples judged; opening (line, hash) |
@@ -19,16 +20,21 @@ holds
 so that the same evaluation done again has the same bytes although the log has a line more. Its reader is
 ``omicstore evaluate: MODEL, weights W`` with the first twelve digits of the sha256 of the weights.
 
-Each table says in ``fitted_on`` what its baselines were fitted on: parts, n_samples, row_hash. Means, ridge and
-principal components are fitted on train; the Cox models on train and val (``components_fitted_on`` is train); nothing
-on test.
+Each table says in ``fitted_on`` what its baselines were fitted on: parts, n_samples, row_hash. Means, ridge, logistic
+regression, forests of classes and principal components are fitted on train, and val chooses the strength of a penalty
+(``penalty_chosen_on``); the Cox models and the survival forest are fitted on train and val (``components_fitted_on`` is
+train); nothing on test.
 
-``reports/predictions.parquet`` has a row per task, method and test sample, sorted by these three, for what is a number
-per sample:
+``classes`` and ``clusters`` have a table per task of labels, ``translation`` one per pair of modalities, as
+``A_to_B``. ``drop`` holds ``plans``, the ids of the test samples that lose a modality in the order in which they lose
+it (`models.evaluate.dropping.DropPlan`), and ``rows``: modality, share and number of rows taken, method, score, number.
+
+``reports/predictions.parquet`` has a row per task, method and test sample (of classes also per class), sorted by
+these, for what is a number per sample:
 
 | column | type | holds |
 | --- | --- | --- |
-| task | String | ``reconstruct.M``, ``impute.A+B_to_C`` or ``survival.ENDPOINT`` |
+| task | String | ``reconstruct.M``, ``impute.A+B_to_C``, ``translate.A_to_B``, ``class.TASK``, ``survival.ENDPOINT`` |
 | method | String | as in the tables |
 | sample_id, patient_id, cohort | String | whose; the cohort is that of the patients table, empty where it has none |
 | n_observed | Int64 | entries that were compared (not of survival, as the next two) |
@@ -36,16 +42,24 @@ per sample:
 | squared_deviation | Float64 | the same of (truth - mean)^2; the mean is the feature's over all rows of the task |
 | risk | Float64 | log partial hazard, rounded to 9 decimals before it is judged (of survival alone, as the next two) |
 | time_days, event | Float64, Int64 | follow-up in the precision of float32; 1 = event |
+| label, class | String | the sample's own class, and the one whose probability it is (of classes alone, as the next) |
+| probability | Float64 | rounded to 9 decimals before it is judged |
 
-What does not apply is null. A patient is judged for survival once, by its first sample. With it
+What does not apply is null. A patient is judged for survival once, by its first sample; a sample whose class no
+training sample has is not judged by it. With it
 
 - mse = sum(squared_error) / sum(n_observed), r2 = 1 - sum(squared_error) / sum(squared_deviation) over a task's rows;
+- accuracy, balanced_accuracy, macro_f1, weighted_f1, mcc and auroc by `models.evaluate.resampled.resampled_scores`; the
+  class said is the one of the highest probability, of equals the first by name;
 - c = Harrell's C of risk (`models.evaluate.concordance`); c_within_cohorts the mean of the cohorts' own, weighted by n;
 - intervals: all under the weights of `models.evaluate.bootstrap.patient_weights`, whose patients are in sorted order;
 - pearson of an imputation is the mean of plots/imputation.json (``model``, ``ridge``) over the features that vary.
 
+What cannot be derived from it: other correlations; Uno's C and the Brier score, which weigh by the censoring of the
+training rows; Antolini's C, which needs a curve per patient; clusters; and the sweep over dropped modalities.
+
 All are rounded to six decimals. ``metrics.json`` holds the same values under flat names, see
-`models.evaluate.run.flat_metrics`.
+`models.evaluate.flat.flat_metrics`.
 """
 
 from __future__ import annotations
@@ -68,7 +82,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["PREDICTIONS", "error_rows", "fitted_on", "read_evaluation", "risk_rows", "write_evaluation"]
+    from models.batch import MultiOmicsBatch
+
+__all__ = ["PREDICTIONS", "class_rows", "error_rows", "fitted_on", "read_evaluation", "risk_rows", "write_evaluation"]
 
 PREDICTIONS = "predictions.parquet"
 
@@ -79,6 +95,7 @@ _COLUMNS = {
     "task": pl.String, "method": pl.String, "sample_id": pl.String, "patient_id": pl.String, "cohort": pl.String,
     "n_observed": pl.Int64, "squared_error": pl.Float64, "squared_deviation": pl.Float64,
     "risk": pl.Float64, "time_days": pl.Float64, "event": pl.Int64,
+    "label": pl.String, "class": pl.String, "probability": pl.Float64,
 }  # fmt: skip
 
 #: Decimals of the sums of squares.
@@ -153,6 +170,44 @@ def risk_rows(
     return _shaped(pl.concat(parts).with_columns(task=pl.lit(task)))
 
 
+def class_rows(
+    task: str,
+    rows: MultiOmicsBatch,
+    classes: Sequence[str],
+    truth: NDArray[np.integer],
+    guesses: Mapping[str, NDArray[np.float64]],
+) -> pl.DataFrame:
+    """Return the rows of a task that is judged by the probabilities of classes.
+
+    Parameters
+    ----------
+    task
+        Its name.
+    rows
+        The n test rows.
+    classes
+        C names.
+    truth
+        (n,) the place of each row's own.
+    guesses
+        Per method (n, C), as they were judged.
+    """
+    n = len(classes)
+    whose = pl.DataFrame(
+        {
+            "sample_id": [s for s in rows.sample_id for _ in classes],
+            "patient_id": [p for p in rows.patient_id for _ in classes],
+            "label": [classes[i] for i in truth.tolist() for _ in classes],
+            "class": list(classes) * len(rows),
+        }
+    )
+    parts = [
+        whose.with_columns(method=pl.lit(method), probability=pl.Series(guess.reshape(n * len(rows))))
+        for method, guess in guesses.items()
+    ]
+    return _shaped(pl.concat(parts).with_columns(task=pl.lit(task)))
+
+
 def _shaped(frame: pl.DataFrame) -> pl.DataFrame:
     known = (pl.col(c).cast(t) if c in frame.columns else pl.lit(None, t).alias(c) for c, t in _COLUMNS.items())
     return frame.select(known)
@@ -176,7 +231,7 @@ def write_evaluation(
     body
         The tables and what they rest on.
     predictions
-        Of `error_rows` and `risk_rows`.
+        Of `error_rows`, `risk_rows` and `class_rows`.
     cohorts
         Patient to cohort.
     metrics
@@ -187,7 +242,7 @@ def write_evaluation(
     rows = pl.concat([pl.DataFrame(schema=_COLUMNS), *predictions]).with_columns(
         cohort=pl.col("patient_id").replace_strict(cohorts, default="", return_dtype=pl.String)
     )
-    rows = rows.sort("task", "method", "sample_id")
+    rows = rows.sort("task", "method", "sample_id", "class")
     stream = io.BytesIO()
     rows.write_parquet(stream, compression="lz4", statistics=False)
     write_bytes(folder / PREDICTIONS, stream.getvalue())

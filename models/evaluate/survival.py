@@ -1,28 +1,26 @@
-"""The survival probe: what the embedding knows of time to event, beside what the clinic knows."""
+"""The survival probe: Cox models of what the embedding knows of time to event, beside what the clinic knows."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
 from models.baselines.rowspace import RowSpace
 from models.baselines.survival import ClinicalCovariates, cox_risk
-from models.evaluate.bootstrap import estimate, patient_weights
-from models.evaluate.concordance import cohort_concordance, harrell
-from models.evaluate.sealing import fitted_on, risk_rows
 
 if TYPE_CHECKING:
-    import polars as pl
+    from collections.abc import Callable, Mapping
+
     from numpy.typing import NDArray
 
-    from models.settings import EvaluateSettings, Survival
+    from models.batch import MultiOmicsBatch
+    from models.settings import Survival
+    from omicstore.store.reader import Store
 
-__all__ = ["Followed", "probe_inputs", "survival_probe"]
-
-#: Decimals of a risk.
-_DECIMALS = 9
+__all__ = ["Followed", "cox_probes", "people", "probe_inputs", "probe_space"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +42,16 @@ class Followed:
     event: NDArray[np.floating]
     patients: pl.DataFrame
 
+    @classmethod
+    def of(cls, rows: MultiOmicsBatch, z: NDArray[np.floating], patients: pl.DataFrame) -> Followed:
+        """Return the rows of a batch with their embedding and what `people` says of them."""
+        whose = pl.DataFrame({"sample_id": rows.sample_id, "patient_id": rows.patient_id})
+        known = whose.join(patients, on="patient_id", how="left", maintain_order="left")
+        known = known.with_columns(pl.col("cohort").fill_null(""))
+        return cls(z, rows.targets.time.numpy(), rows.targets.event.numpy(), known)
+
     def take(self, rows: NDArray[np.bool_]) -> Followed:
         """Return the patients where `rows`, (n,) bool, is True."""
-        import polars as pl
-
         return Followed(self.z[rows], self.time[rows], self.event[rows], self.patients.filter(pl.Series(rows)))
 
     def first_per_patient(self) -> Followed:
@@ -63,81 +67,6 @@ class Followed:
             np.concatenate([one.event, other.event]),
             one.patients.vstack(other.patients),
         )
-
-
-def survival_probe(
-    train: Followed, val: Followed, test: Followed, survival: Survival, settings: EvaluateSettings
-) -> tuple[dict[str, Any], list[dict[str, Any]], list[pl.DataFrame]]:
-    """Fit Cox models on train and val, judge them on test.
-
-    The embedding's principal components are found on the training rows. Times of 0 are left out of fitting and counted.
-    Risks are rounded to nine decimals before they are judged: what is written down is what was judged, and risks that
-    differ by rounding alone are equal.
-
-    Parameters
-    ----------
-    train, val, test
-        The three parts.
-    survival
-        Endpoint, components, penalty, events needed.
-    settings
-        Resamples and seed.
-
-    Returns
-    -------
-    The comparison, Kaplan-Meier curves of the test patients above and below the median fitted risk, and the rows of
-    predictions.parquet.
-    """
-    train, val, test = (part.first_per_patient() for part in (train, val, test))
-    both = Followed.join(train, val)
-    at_zero = int((both.time == 0).sum())
-    fit_on = both.take(both.time > 0)
-    judge_on = test.take(~np.isnan(test.time))
-    about: dict[str, Any] = {
-        "endpoint": survival.endpoint,
-        "concordance": "Harrell",
-        "n_fit": len(fit_on.time),
-        "events_fit": int(fit_on.event.sum()),
-        "n_test": len(judge_on.time),
-        "events_test": int(judge_on.event.sum()),
-        "left_out_time_zero": at_zero,
-    }
-    reason = _too_little(about, survival)
-    if reason:
-        return about | {"not_applicable": reason}, [], []
-    inputs = probe_inputs(train, fit_on, judge_on, survival)
-    risks = {
-        name: [
-            cox_risk(x, fit_on.time, fit_on.event, rows, penalizer=survival.penalizer).round(_DECIMALS)
-            for rows in (x, new)
-        ]
-        for name, (x, new) in inputs.items()
-    }
-    judged = {name: risk[1] for name, risk in risks.items()}
-    scores = _scores(judge_on, judged, settings)
-    chosen = risks["embedding"]
-    curves = _kaplan_meier(judge_on, chosen[1] > np.median(chosen[0]))
-    clinical = list(ClinicalCovariates.fit(fit_on.patients).columns)
-    more = {
-        "components": min(survival.components, train.z.shape[1]),
-        "clinical_covariates": clinical,
-        "fitted_on": fitted_on(["train", "val"], fit_on.patients["sample_id"].to_list()),
-        "components_fitted_on": fitted_on(["train"], train.patients["sample_id"].to_list()),
-    }
-    rows = risk_rows(f"survival.{survival.endpoint}", judge_on.patients, judge_on.time, judge_on.event, judged)
-    return about | scores | more, curves, [rows]
-
-
-def _too_little(about: dict[str, Any], survival: Survival) -> str:
-    if about["n_fit"] + about["n_test"] == 0:
-        return f"the store holds no follow-up for {survival.endpoint}"
-    needed = survival.min_events, -(-survival.min_events // 3)
-    if about["events_fit"] < needed[0] or about["events_test"] < needed[1]:
-        return (
-            f"{about['events_fit']} events to fit on and {about['events_test']} to test on; "
-            f"at least {needed[0]} and {needed[1]} are needed"
-        )
-    return ""
 
 
 def probe_inputs(
@@ -159,9 +88,8 @@ def probe_inputs(
     dict
         ``embedding``, and where anything clinical is known ``clinical`` and ``clinical + embedding``: two arrays each.
     """
-    space = RowSpace.fit(train.z)
-    sd = space.scores(train.z)[:, : survival.components].std(axis=0)
-    z_fit, z_new = (space.scores(part.z)[:, : survival.components] / sd for part in (fit_on, judge_on))
+    read = probe_space(train.z, survival.components)
+    z_fit, z_new = (read(part.z) for part in (fit_on, judge_on))
     inputs = {"embedding": (z_fit, z_new)}
     clinical = ClinicalCovariates.fit(fit_on.patients)
     if clinical.columns:
@@ -171,41 +99,36 @@ def probe_inputs(
     return inputs
 
 
-def _scores(
-    judge_on: Followed, risks: dict[str, NDArray[np.float64]], settings: EvaluateSettings
-) -> dict[str, list[dict[str, Any]]]:
-    weights = patient_weights(judge_on.patients["patient_id"].to_list(), settings.bootstrap, settings.seed)
-    cohorts = judge_on.patients["cohort"].to_list()
-    pooled = {m: harrell(judge_on.time, judge_on.event, risk, weights) for m, risk in risks.items()}
-    within = {m: cohort_concordance(judge_on.time, judge_on.event, risk, cohorts, weights) for m, risk in risks.items()}
-    rows = [{"method": m, "c": estimate(pooled[m]), "c_within_cohorts": estimate(within[m])} for m in risks]
-    pairs = [("embedding", "clinical"), ("clinical + embedding", "clinical")] if "clinical" in risks else []
-    differences = [
-        {
-            "method": m,
-            "against": other,
-            "c": estimate(pooled[m] - pooled[other]),
-            "c_within_cohorts": estimate(within[m] - within[other]),
-        }
-        for m, other in pairs
-    ]
-    return {"methods": rows, "differences": differences}
+def probe_space(train: NDArray[np.floating], components: int) -> Callable[[NDArray[np.floating]], NDArray[np.float64]]:
+    """Return what gives the leading principal components of rows, in units of their spread over the training rows."""
+    space = RowSpace.fit(train)
+    sd = space.scores(train)[:, :components].std(axis=0)
+    return lambda rows: space.scores(rows)[:, :components] / sd
 
 
-def _kaplan_meier(judge_on: Followed, high: NDArray[np.bool_]) -> list[dict[str, Any]]:
-    from lifelines import KaplanMeierFitter
+def cox_probes(
+    inputs: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64]]], fit_on: Followed, survival: Survival
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return, per method, the log partial hazards of the rows fitted on and of those to judge.
 
-    curves = []
-    for name, rows in (("higher risk", high), ("lower risk", ~high)):
-        if not rows.any():
-            continue
-        curve = KaplanMeierFitter().fit(judge_on.time[rows], judge_on.event[rows]).survival_function_
-        curves += [
-            {
-                "group": f"{name} (n = {int(rows.sum())})",
-                "time_days": round(float(t), 3),
-                "survival": round(float(s), 6),
-            }
-            for t, s in zip(curve.index, curve.iloc[:, 0], strict=True)
-        ]
-    return curves
+    Parameters
+    ----------
+    inputs
+        Per method the covariates of both.
+    fit_on
+        Follow-up of the rows to fit on.
+    survival
+        The penalty.
+    """
+    found = {}
+    for name, (x, new) in inputs.items():
+        both = np.vstack([x, new])
+        risk = cox_risk(x, fit_on.time, fit_on.event, both, penalizer=survival.penalizer)
+        found[name] = (risk[: len(x)], risk[len(x) :])
+    return found
+
+
+def people(store: Store) -> pl.DataFrame:
+    """Return a row per patient: patient_id, cohort, age_years, sex, stage."""
+    columns = ["patient_id", "cohort", "age_years", "sex", "stage"]
+    return store.table("patients").select(columns).unique("patient_id", keep="first", maintain_order=True)

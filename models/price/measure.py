@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
 
 from models.baselines.prediction import Ridge, TrainMean
 from models.baselines.rowspace import RowSpace
 from models.baselines.survival import cox_risk
 from models.evaluate.bootstrap import patient_weights
 from models.evaluate.concordance import cohort_concordance
+from models.evaluate.labels import labels_of
 from models.evaluate.metrics import prediction_metrics
 from models.evaluate.prediction import FEWEST_TEST, FEWEST_TRAIN, observed_array
-from models.evaluate.run import followed
-from models.evaluate.survival import Followed, probe_inputs
+from models.evaluate.survival import Followed, people, probe_inputs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -81,7 +80,11 @@ def by_survival(
     settings: EvaluateSettings,
 ) -> Measured:
     """Predict time to event: Harrell's C within cohorts, of Cox models on the embedding, on the clinic, and on both."""
-    train, val, test = (followed(store, module, data, part).first_per_patient() for part in ("train", "val", "test"))
+    patients = people(store)
+    train, val, test = (
+        Followed.of(data.part(part), module.export_embeddings(data.batches(part))[1], patients).first_per_patient()
+        for part in ("train", "val", "test")
+    )
     both = Followed.join(train, val)
     fit_on, judge_on = both.take(both.time > 0), test.take(~np.isnan(test.time))
     events = int(np.nansum(fit_on.event)), int(judge_on.event.sum())
@@ -108,7 +111,7 @@ def by_label(
     from sklearn.linear_model import LogisticRegression
     from sklearn.preprocessing import StandardScaler
 
-    labels = {part: _labels(store, data.part(part), task) for part in ("train", "test")}
+    labels = {part: labels_of(store, data.part(part), task) for part in ("train", "test")}
     known, counts = np.unique(labels["train"][labels["train"] != ""], return_counts=True)
     classes = known[counts >= CLASSES]
     rows = {part: np.isin(found, classes) for part, found in labels.items()}
@@ -165,16 +168,3 @@ def _components(data: CohortDataModule, rows: dict[str, NDArray[np.bool_]], widt
 def _having(batch: MultiOmicsBatch, modalities: list[str]) -> MultiOmicsBatch:
     both = np.logical_and.reduce([batch.has(m).numpy() for m in modalities])
     return batch.take(np.flatnonzero(both).tolist())
-
-
-def _labels(store: Store, batch: MultiOmicsBatch, task: str) -> NDArray[np.str_]:
-    """Return the label of each row, the sample's own before the patient's; empty where there is none."""
-    own = store.table("labels").filter(pl.col("task") == task)
-    rows = pl.DataFrame({"sample_id": batch.sample_id, "patient_id": batch.patient_id})
-    by_sample = own.drop_nulls("sample_id").unique("sample_id", keep="first", maintain_order=True)
-    by_patient = own.filter(pl.col("sample_id").is_null()).unique("patient_id", keep="first", maintain_order=True)
-    for key, found_by in (("sample_id", by_sample), ("patient_id", by_patient)):
-        named = found_by.select(key, pl.col("label").alias(f"by_{key}"))
-        rows = rows.join(named, on=key, how="left", maintain_order="left")
-    found = rows.select(pl.coalesce("by_sample_id", "by_patient_id").fill_null(""))
-    return np.asarray(found.to_series().to_list(), dtype=np.str_)

@@ -85,7 +85,8 @@ def test_a_correlation_is_derived_from_the_features(tampered: Path) -> None:
 @pytest.mark.parametrize("sealed", [False, True])
 def test_one_prediction_is_found(tampered: Path, sealed: bool) -> None:
     path = tampered / "reports/predictions.parquet"
-    better = pl.when(pl.int_range(pl.len()) == 0).then(0.0).otherwise("squared_error")
+    first = pl.col("squared_error").is_not_null().arg_max()
+    better = pl.when(pl.int_range(pl.len()) == first).then(0.0).otherwise("squared_error")
     edit_table(path, better.alias("squared_error"))
     if sealed:
         digest = frame_hash(pl.read_parquet(path))
@@ -95,6 +96,49 @@ def test_one_prediction_is_found(tampered: Path, sealed: bool) -> None:
     found = failed(tampered)["evaluation"]
     assert "mse: value is" in found
     assert ("predictions.parquet does not have the hash" in found) is not sealed
+
+
+@pytest.mark.parametrize(
+    ("column", "changed", "found"),
+    [
+        (
+            "probability",
+            pl.col("probability").max() + 1.0,
+            r"class\.subtype\.embedding\.accuracy: value is \S+, and the",
+        ),
+        ("label", pl.col("class").max(), r"predictions\.parquet: the class of \S+ is S2, and S[01] in the store"),
+    ],
+)
+def test_a_class_that_was_changed_is_found_under_new_seals(
+    tampered: Path, column: str, changed: pl.Expr, found: str
+) -> None:
+    """The last class of the probe is made certain of every sample, or every sample to be of it."""
+    path = tampered / "reports/predictions.parquet"
+    last = (pl.col("task") == "class.subtype") & ((pl.col("class") == "S2") | (column == "label"))
+    rows = last & ((pl.col("method") == "embedding") | (column == "label"))
+    edit_table(path, pl.when(rows).then(changed).otherwise(column).alias(column))
+    digest = frame_hash(pl.read_parquet(path))
+    edit_json(tampered / "reports/evaluation.json", lambda b: b["predictions"].update(hash=digest), "evaluation_hash")
+    assert re.search(found, failed(tampered)["evaluation"])
+
+
+@pytest.mark.parametrize(("score", "key"), [("macro_f1", "value"), ("auroc", "low"), ("accuracy", "high")])
+def test_one_score_of_a_class_is_named(tampered: Path, score: str, key: str) -> None:
+    def better(body: dict[str, Any]) -> None:
+        body["classes"]["subtype"]["methods"][0][score][key] += 0.01
+
+    edit_json(tampered / "reports/evaluation.json", better, "evaluation_hash")
+    assert re.search(
+        rf"class\.subtype\.embedding\.{score}: {key} is \S+, and the predictions give ", failed(tampered)["evaluation"]
+    )
+
+
+def test_who_is_left_out_of_the_classes_is_named(tampered: Path) -> None:
+    path = tampered / "reports/predictions.parquet"
+    frame = pl.read_parquet(path)
+    gone = frame.filter(pl.col("task") == "class.subtype")["sample_id"][0]
+    frame.filter((pl.col("task") != "class.subtype") | (pl.col("sample_id") != gone)).write_parquet(path)
+    assert f"out of class.subtype by embedding: {gone}" in failed(tampered)["evaluation"]
 
 
 def test_follow_up_that_is_not_the_stores_is_named(tampered: Path) -> None:

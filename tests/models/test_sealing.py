@@ -35,6 +35,7 @@ def predictions(root: Path) -> pl.DataFrame:
 def tables(body: dict[str, Any]) -> dict[str, dict[str, Any]]:
     about = body["imputation"]
     found = {f"reconstruct.{m}": table for m, table in body["reconstruction"].items()}
+    found |= {f"translate.{pair}": table for pair, table in body["translation"].items()}
     return found | {f"impute.{'+'.join(about['from'])}_to_{about['to']}": about}
 
 
@@ -69,7 +70,7 @@ def test_concordance_is_derived_again(trained: Path) -> None:
     body, rows = evaluation(trained), predictions(trained)
     part = body["survival"]
     methods = {row["method"]: row for row in part["methods"]}
-    assert set(methods) == {"embedding", "clinical", "clinical + embedding"}
+    assert {"embedding", "clinical", "clinical + embedding", "pca", "forest"} < set(methods)
     for name, row in methods.items():
         own = rows.filter(task="survival.OS", method=name)
         assert own.height == part["n_test"] == own["patient_id"].n_unique()
@@ -91,7 +92,7 @@ def test_predictions_are_of_the_test_rows_and_of_the_store(trained: Path) -> Non
     assert set(rows["sample_id"]) <= test
     assert body["test"]["n_samples"] == body["n_test"]
     assert body["test"]["row_hash"] == row_hash(rows["sample_id"])  # every test sample is in some task
-    assert rows.sort("task", "method", "sample_id").equals(rows)
+    assert rows.sort("task", "method", "sample_id", "class").equals(rows)
     with omicstore.open(trained / "data/store") as store:
         known = store.table("outcomes").filter(endpoint="OS")
         cohorts = dict(store.samples().select("sample_id", "cohort").iter_rows())
@@ -124,7 +125,8 @@ def test_it_cites_the_line_of_the_log_and_the_rest_of_the_chain(copied: Path) ->
         "n_rows": predictions(copied).height,
         "hash": frame_hash(predictions(copied)),
     }
-    assert set(body["files"]) == {"metrics.json", *(f"plots/{n}.json" for n in ("training", "imputation", "survival"))}
+    plots = {f"plots/{name}.json" for name in ("training", "imputation", "survival", "drop")}
+    assert set(body["files"]) == {"metrics.json"} | plots
 
 
 def test_judging_again_is_logged_and_gives_the_same_bytes(copied: Path) -> None:
@@ -171,7 +173,8 @@ def test_no_evaluation_is_said(tmp_path: Path) -> None:
 
 
 def test_where_nothing_is_judged_there_are_no_predictions_of_it(copied: Path) -> None:
-    edited(copied, "evaluate", survival="not_applicable", impute=None)
+    no = "not_applicable"
+    edited(copied, "evaluate", survival=no, impute=None, classes=no, translate=no, drop=no)
     run_evaluate(copied)
     assert predictions(copied)["task"].unique().sort().to_list() == ["reconstruct.prot", "reconstruct.rna"]
     assert read_evaluation(copied / "reports")["predictions"]["n_rows"] == predictions(copied).height

@@ -76,7 +76,8 @@ def test_model_learned_and_ridge_stands_beside(trained: Path) -> None:
     assert rows["aro"]["pearson"]["low"] > 0.2
     assert [d["against"] for d in body["imputation"]["differences"]] == ["train_mean", "ridge"]
     survival = {row["method"]: row for row in body["survival"]["methods"]}
-    assert set(survival) == {"embedding", "clinical", "clinical + embedding"}
+    simple = {"pca", "ridge_rna", "ridge_prot", "forest"}
+    assert set(survival) == {"embedding", "clinical", "clinical + embedding"} | simple
     # Random outcomes: nobody orders them.
     assert survival["embedding"]["c"]["low"] < 0.5
     assert body["survival"]["left_out_time_zero"] in (0, 1, 2)
@@ -126,11 +127,12 @@ def test_report_says_in_words_what_the_leak_checks_found(copied: Path) -> None:
 
 
 def test_no_outcome_is_said_and_not_an_error(copied: Path) -> None:
-    edited(copied, "evaluate", survival="not_applicable", impute=None)
+    edited(copied, "evaluate", survival="not_applicable", impute=None, classes="not_applicable", drop=False)
     body = run_evaluate(copied)
     assert body["survival"] == {"not_applicable": "no survival endpoint was asked for in params.yaml"}
     assert any(s.startswith("Survival was not judged") for s in body["conclusions"])
-    assert any(s.startswith("Imputation was not judged") for s in body["conclusions"])
+    for what in ("Imputation was", "Classes were", "Clusters were", "What a missing modality costs was"):
+        assert any(s.startswith(f"{what} not judged") for s in body["conclusions"])
     assert json.loads((copied / "reports/plots/survival.json").read_text()) == []
     assert "Not judged" in write_report(copied).read_text()
 

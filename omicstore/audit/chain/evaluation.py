@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from omicstore.audit.chain.classes import mislabelled
 from omicstore.audit.chain.content import read_table
 from omicstore.audit.chain.judged import left_out
 from omicstore.audit.chain.metrics import Resamples, derived, flat_names, tables
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 _WHAT = "the metrics follow from the predictions, which are of the model's test rows"
 _HOW = (
-    "the hashes of evaluation.json were made again; errors, concordance and their intervals were derived again from "
-    "predictions.parquet, and metrics.json compared; correlations were derived of the imputation alone, and the "
-    "predictions were not made again"
+    "the hashes of evaluation.json were made again; errors, Harrell's concordance, the scores of classes and their "
+    "intervals were derived again from predictions.parquet, and metrics.json compared; correlations were derived of "
+    "the imputation alone; other concordances, Brier scores, clusters and the sweep over dropped modalities were not "
+    "derived, and the predictions were not made again"
 )
 
 #: The numbers are rounded to six decimals, the sums of squares behind them to nine.
@@ -127,6 +129,7 @@ def _numbers(bundle: Bundle, folder: Path, body: dict[str, Any]) -> tuple[list[s
     if frame_hash(frame) != at(body, "predictions", "hash"):
         said.append(f"{name} does not have the hash that evaluation.json states")
     said += left_out(bundle, body, frame, name) + _followed(bundle, frame, name) + _correlations(folder, body)
+    said += mislabelled(bundle, frame, name)
     draw = Resamples(int(at(body, "bootstrap", "resamples")), int(at(body, "bootstrap", "seed")))
     n = 0
     for task, table in tables(body):

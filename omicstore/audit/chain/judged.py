@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from omicstore.audit.chain.classes import PREFIX, to_be_classed
 from omicstore.audit.chain.metrics import tables
 from omicstore.audit.reading import at
 from omicstore.audit.refit import can_fit, fitting_rows
@@ -39,12 +40,16 @@ def left_out(bundle: Bundle, body: dict[str, Any], frame: pl.DataFrame, name: st
     test, said = set(fitting_rows(bundle, fold, "test")), []
     for task, table in ((task, table) for task, table in tables(body) if "methods" in table):
         own = frame.filter(pl.col("task") == task)
-        timed = task.startswith("survival.")
+        timed, classed = task.startswith("survival."), task.startswith(PREFIX)
         key = "patient_id" if timed else "sample_id"
-        expected = _followed(bundle, test, task) if timed else _measured(bundle, test, _needed(task, table))
+        if classed:
+            expected, other = to_be_classed(bundle, test, task, table)
+            said += other
+        else:
+            expected = _followed(bundle, test, task) if timed else _measured(bundle, test, _needed(task, table))
         for method in [row["method"] for row in table["methods"]]:
             lacking = expected - set(own.filter(pl.col("method") == method)[key].to_list())
-            if lacking and not timed:
+            if lacking and not timed and not classed:
                 lacking = {s for s in lacking if all(_has_number(bundle, s, m) for m in _needed(task, table))}
             if lacking:
                 shown = ", ".join(sorted(lacking)[:_SHOWN]) + (", ..." if len(lacking) > _SHOWN else "")
@@ -54,7 +59,7 @@ def left_out(bundle: Bundle, body: dict[str, Any], frame: pl.DataFrame, name: st
 
 def _needed(task: str, table: dict[str, Any]) -> list[str]:
     """Return the modalities that a sample must have to be judged."""
-    return [*table["from"], table["to"]] if task.startswith("impute.") else [task.removeprefix("reconstruct.")]
+    return [*table["from"], table["to"]] if "from" in table else [task.removeprefix("reconstruct.")]
 
 
 def _measured(bundle: Bundle, test: set[str], modalities: list[str]) -> set[str]:

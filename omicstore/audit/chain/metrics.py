@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from omicstore.audit.chain.classes import PREFIX, class_scores
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -20,6 +22,9 @@ __all__ = ["Resamples", "concordance", "derived", "flat_names", "tables"]
 #: What a table of errors says of each method; the correlations follow from each feature, not from the predictions.
 _ERRORS = ("mse", "r2", "pearson")
 
+#: What a table of classes says of each method, and what one of survival may say besides Harrell's C.
+_CLASSES = ("accuracy", "balanced_accuracy", "macro_f1", "weighted_f1", "mcc", "auroc")
+_MORE = ("c_uno", "c_antolini", "ibs")
 
 #: The ends of names in metrics.json, and what they are of a number with its interval.
 _ENDS = (("", "value"), ("_low", "low"), ("_high", "high"))
@@ -88,6 +93,10 @@ def derived(rows: pl.DataFrame, draw: Resamples) -> dict[str, dict[str, Floats]]
     """
     found: dict[str, dict[str, Floats]] = {}
     for (method,), own in rows.sort("sample_id").group_by(["method"], maintain_order=True):
+        if "probability" in own.columns and not own["probability"].null_count():
+            patients = own.unique("sample_id", keep="first", maintain_order=True)["patient_id"].to_list()
+            found[str(method)] = class_scores(own, draw.weights(patients))
+            continue
         weights = draw.weights(own["patient_id"].to_list())
         if own["risk"].null_count() == own.height:
             entries, errors, spread = (
@@ -122,19 +131,34 @@ def flat_names(body: dict[str, Any]) -> dict[str, float]:
             if task.startswith("survival."):
                 flat |= {f"{name}.c{end}": row["c"][key] for end, key in _ENDS}
                 flat[f"{name}.c_within_cohorts"] = row["c_within_cohorts"]["value"]
+                flat |= {f"{name}.{score}": row[score]["value"] for score in _MORE if score in row}
+                continue
+            if task.startswith(PREFIX):
+                ends = _ENDS if row["method"] in table["ours"] else _ENDS[:1]
+                flat |= {f"{name}.{score}{end}": row[score][key] for score in _CLASSES for end, key in ends}
                 continue
             flat |= {f"{name}.{metric}": row[metric]["value"] for metric in _ERRORS}
             if row["method"] == model:
                 flat |= {f"{name}.pearson{end}": row["pearson"][key] for end, key in _ENDS[1:]}
+    for task, table in _several(body, "clusters"):
+        for row in table.get("methods", []):
+            flat |= {f"cluster.{task}.{row['method']}.{score}": row[score]["value"] for score in ("nmi", "ari")}
     return flat
 
 
 def tables(body: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """Return the tables of an evaluation by the names of their tasks."""
+    """Return the tables of an evaluation whose numbers follow from its predictions, by the names of their tasks."""
     found = [(f"reconstruct.{modality}", table) for modality, table in body["reconstruction"].items()]
     imputed, survival = body["imputation"], body["survival"]
     if "from" in imputed:
         found.append((f"impute.{'+'.join(imputed['from'])}_to_{imputed['to']}", imputed))
     if "endpoint" in survival:
         found.append((f"survival.{survival['endpoint']}", survival))
-    return found
+    found += [(f"translate.{pair}", table) for pair, table in _several(body, "translation")]
+    return found + [(f"{PREFIX}{task}", table) for task, table in _several(body, "classes")]
+
+
+def _several(body: dict[str, Any], section: str) -> list[tuple[str, dict[str, Any]]]:
+    """Return the tables of a section that has several; none where it says why, or an older evaluation has it not."""
+    held = body.get(section, {})
+    return [] if "not_applicable" in held else list(held.items())
