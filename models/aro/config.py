@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from models.components.losses import Balance
 
-__all__ = ["PRESETS", "AROConfig", "make_config"]
+__all__ = ["PRESETS", "AROConfig", "Schedule", "make_config"]
+
+Schedule = Literal["plateau", "cosine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,9 @@ class AROConfig:
     hidden, layers
         Width of the hidden layers, and how many follow the first.
     input_dropout, dropout
-        Share of inputs and of hidden units zeroed in training.
+        Share of inputs zeroed in training, and of units of each hidden layer but the first.
+    decoder_dropout
+        Share of units of the last hidden layer zeroed in training on their way to the output; the embedding has them.
     output
         ``linear``, or ``softplus`` for a target that is never negative.
     transform
@@ -33,8 +37,14 @@ class AROConfig:
         How the loss weighs modalities.
     mask_modality
         Probability with which a training step hides a modality that is there; the hidden one stays a target.
-    lr, weight_decay, lr_patience
-        AdamW's, and the epochs without a better val loss after which the rate is cut to a tenth.
+    lr, weight_decay
+        AdamW's.
+    schedule
+        ``plateau``: the rate is cut to a tenth after `lr_patience` epochs without a better val loss. ``cosine``: it
+        rises over three epochs and falls along a cosine to 0 at `max_epochs`, whatever the val loss; so it is the same
+        where there is no val loss to follow.
+    lr_patience
+        Of `plateau`; `cosine` does not read it.
     max_epochs, patience, batch_size
         Training stops after `patience` epochs without a better val loss.
     precision
@@ -44,41 +54,46 @@ class AROConfig:
     """
 
     hidden: int = 2048
-    layers: int = 3
-    input_dropout: float = 0.4
+    layers: int = 0
+    input_dropout: float = 0.2
     dropout: float = 0.0
+    decoder_dropout: float = 0.5
     output: Literal["linear", "softplus"] = "linear"
     transform: str = "default"
     balance: Balance = "modalities"
-    mask_modality: float = 0.7
-    lr: float = 1e-4
-    weight_decay: float = 5.0
+    mask_modality: float = 0.9
+    lr: float = 1e-3
+    weight_decay: float = 3.0
+    schedule: Schedule = "cosine"
     lr_patience: int = 10
     max_epochs: int = 200
-    patience: int = 25
+    patience: int = 50
     batch_size: int = 64
     precision: str = "32-true"
     compile: bool = False
 
 
-#: `paper`: as published, in its unmasked setting. `default`: corrected, at the published size. `small`: the same for
-#: two cores and a few hundred samples. The corrected ones are held back far more than the published one: with more
-#: features than samples, imputation of validation rows gets better up to this much input dropout and weight decay.
+#: `paper`: as published, in its unmasked setting. `default`: corrected, as wide as published. `small`: the same for two
+#: cores and a few hundred samples. The corrected ones are held back far more than the published one, and have one
+#: hidden layer: with more features than samples, both make the imputation of val rows better.
 PRESETS: dict[str, AROConfig] = {
     "paper": AROConfig(
+        layers=3,
         input_dropout=0.1,
+        decoder_dropout=0.0,
         output="softplus",
         transform="paper",
         balance="entries",
         mask_modality=0.0,
         lr=1e-5,
         weight_decay=0.0,
+        schedule="plateau",
         patience=200,
         batch_size=80,
         precision="bf16-mixed",
     ),
     "default": AROConfig(),
-    "small": AROConfig(hidden=256, layers=1, lr=1e-3, max_epochs=120, patience=12, lr_patience=5, batch_size=32),
+    "small": AROConfig(hidden=1024, lr=3e-3, max_epochs=60, patience=20),
 }
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ARO"]
 
+#: Epochs over which the rate of the cosine schedule rises.
+_RISE = 3
+
 
 class ARO(MultiOmicsModule):
     """One multilayer perceptron from all modalities to all modalities.
@@ -54,6 +57,7 @@ class ARO(MultiOmicsModule):
         width = sum(axes.values())
         self.input_dropout = nn.Dropout(config.input_dropout)
         self.encoder = mlp([width, *[config.hidden] * (1 + config.layers)], dropout=config.dropout)
+        self.decoder_dropout = nn.Dropout(config.decoder_dropout)
         self.decoder = nn.Linear(config.hidden, width)
 
     def configure_model(self) -> None:
@@ -68,7 +72,7 @@ class ARO(MultiOmicsModule):
         return hidden
 
     def _decode(self, hidden: Tensor) -> dict[str, Tensor]:
-        out: Tensor = self.decoder(hidden)
+        out: Tensor = self.decoder(self.decoder_dropout(hidden))
         if self.config.output == "softplus":
             out = nn.functional.softplus(out)
         return dict(zip(self.axes, torch.split(out, list(self.axes.values()), dim=1), strict=True))
@@ -110,7 +114,13 @@ class ARO(MultiOmicsModule):
         return [batch.present, *alone]
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
-        """AdamW; the rate falls to a tenth when the val loss stands still."""
-        optimizer = torch.optim.AdamW(self.parameters(), lr=self.config.lr, weight_decay=self.config.weight_decay)
-        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=self.config.lr_patience)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "val/loss"}}
+        """AdamW, its rate by the schedule that the settings name."""
+        config = self.config
+        optimizer = torch.optim.AdamW(self.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        if config.schedule == "cosine":
+            rise = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / (_RISE + 1), total_iters=_RISE)
+            fall = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, config.max_epochs)
+            both = torch.optim.lr_scheduler.ChainedScheduler([rise, fall], optimizer)
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": both}}
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=config.lr_patience)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "val/loss"}}

@@ -1,7 +1,8 @@
 """The table of ARO: one modality from another and each from all, masked and unmasked, beside simple methods.
 
-Per fold of a split and per seed, ARO is fitted on the training rows, with the epoch chosen on val. The simple methods
-of `models.bench.rivals` have nothing to choose there, and are fitted on both. All are judged on the same test rows.
+Per fold of a split and per seed, val chooses the epoch of an ARO that is fitted on the training rows; then it is fitted
+once more, on train and val together, for as many epochs. The simple methods have nothing to choose on val, and are
+fitted on both as well. All are judged on the same test rows. The transform is fitted on the training rows.
 """
 
 from __future__ import annotations
@@ -12,18 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from models.aro.module import ARO
-from models.baselines.prediction import PCAReconstruction, TrainMean
+from models.aro.simple import reconstructed, translated
+from models.aro.training import Arrays, Trained, Training, run
 from models.bench.result import Scores, differences, rows_of
-from models.bench.rivals import GroupMean, rival_guesses
 from models.datamodule import CohortDataModule
 from models.evaluate.bootstrap import patient_weights
 from models.evaluate.metrics import prediction_metrics
 from models.evaluate.prediction import observed_array
-from models.train import fit
+from models.processes import running
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -51,12 +51,16 @@ class Protocol:
         Cohorts; none means all that the split covers.
     sample_type
         As in a query.
-    seeds
-        Of weights, batch order and masks: one training each.
+    seeds, unmasked_seeds
+        Of weights, batch order and masks: one training each, masked and unmasked.
+    refit
+        Whether ARO is fitted once more on train and val together, as `models.aro.training.Training` has it.
     tissues
         Whether tissues are known, and the methods that read them are shown.
     bootstrap, seed
         Resamples of the patients, and their seed.
+    workers
+        Processes that train; with one, this one does.
     """
 
     pairs: tuple[tuple[str, str], ...]
@@ -64,14 +68,74 @@ class Protocol:
     cohorts: tuple[str, ...] = ()
     sample_type: str = "primary"
     seeds: tuple[int, ...] = (0,)
+    unmasked_seeds: tuple[int, ...] = (0,)
+    refit: bool = True
     tissues: bool = False
     bootstrap: int = 1000
     seed: int = 0
+    workers: int = 1
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """All that a pair names, each once."""
         return tuple(dict.fromkeys(m for pair in self.pairs for m in pair))
+
+    @property
+    def settings(self) -> tuple[tuple[str, AROConfig, tuple[int, ...]], ...]:
+        """The name of each of ARO's two settings, what it is trained with, and its seeds."""
+        unmasked = replace(self.config, mask_modality=0.0)
+        return (MASKED, self.config, self.seeds), (UNMASKED, unmasked, self.unmasked_seeds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A prediction to judge.
+
+    Attributes
+    ----------
+    name
+        In the table.
+    source
+        What is read; None: all that is there.
+    target
+        What is predicted.
+    judged
+        The test rows that have both.
+    """
+
+    name: str
+    source: str | None
+    target: str
+    judged: MultiOmicsBatch
+
+    def shown(self) -> Arrays:
+        """Return what a model may read, NaN elsewhere."""
+        rows = self.judged if self.source is None else self.judged.only([self.source])
+        return {m: observed_array(rows, m) for m in rows.modalities}
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    """A fold that was read."""
+
+    number: int
+    parts: dict[str, MultiOmicsBatch]
+    tasks: tuple[_Task, ...]
+
+    @property
+    def known(self) -> tuple[MultiOmicsBatch, MultiOmicsBatch]:
+        """What the simple methods are fitted on."""
+        return self.parts["train"], self.parts["val"]
+
+    def trainings(self, protocol: Protocol) -> list[Training]:
+        """Return the trainings that the fold takes, in the order of the settings and their seeds."""
+        train, val = ({m: observed_array(part, m) for m in part.modalities} for part in self.known)
+        shown = tuple((task.shown(), task.target) for task in self.tasks)
+        return [
+            Training(train, val, config, seed, protocol.refit, shown)
+            for _, config, seeds in protocol.settings
+            for seed in seeds
+        ]
 
 
 def translation_table(
@@ -96,140 +160,89 @@ def translation_table(
     -------
     ``rows``, per task, method and measure the mean over folds (and seeds) with the interval of a patient bootstrap, the
     standard deviation over folds, and ``each``, the value of every fold and seed; ``differences`` of ARO from every
-    other method, resampled in pairs; ``folds``: how many samples each was fitted and judged on.
+    other method, resampled in pairs; ``folds``: how many samples each was fitted and judged on, and the epochs of each
+    training.
     """
+    tissues = _tissues(store) if protocol.tissues else None
     scores: Scores = {}
     about = []
-    for fold in folds:
-        data = CohortDataModule(
-            store,
-            split,
-            fold,
-            modalities=protocol.modalities,
-            transform=protocol.config.transform,
-            cohorts=protocol.cohorts,
-            sample_type=protocol.sample_type,
-            reader="models.aro.table",
-            batch_size=protocol.config.batch_size,
-            seed=protocol.seed,
-        )
-        about.append(_fold(store, data, protocol, scores, say))
+    read = [_read(store, split, protocol, fold) for fold in folds]
+    with running(run, [t for fold in read for t in fold.trainings(protocol)], protocol.workers) as trained:
+        for fold in read:
+            for task in fold.tasks:
+                guesses = (
+                    reconstructed(
+                        fold.known,
+                        protocol.modalities,
+                        task.target,
+                        task.judged,
+                        width=protocol.config.hidden,
+                        tissues=tissues,
+                    )
+                    if task.source is None
+                    else translated(fold.known, (task.source, task.target), task.judged, tissues)
+                )
+                for method, guess in guesses.items():
+                    _judge(scores, task, method, f"fold {fold.number}", guess, protocol)
+            say(f"fold {fold.number}: simple methods judged")
+            about.append(_judge_trained(scores, fold, trained, protocol))
+            say(f"fold {fold.number}: ARO judged")
     return {"rows": rows_of(scores), "differences": differences(scores, "ARO"), "folds": about}
 
 
-def _fold(
-    store: Store, data: CohortDataModule, protocol: Protocol, scores: Scores, say: Callable[[str], None]
-) -> dict[str, Any]:
-    """Fit and judge in one fold, and put what was found into `scores`."""
+def _read(store: Store, split: Path, protocol: Protocol, fold: int) -> _Fold:
+    data = CohortDataModule(
+        store,
+        split,
+        fold,
+        modalities=protocol.modalities,
+        transform=protocol.config.transform,
+        cohorts=protocol.cohorts,
+        sample_type=protocol.sample_type,
+        reader="models.aro.table",
+    )
     parts = {name: data.part(name) for name in ("train", "val", "test")}
-    tasks = _tasks(protocol, parts["test"])
-    for task, (source, target, judged) in tasks.items():
-        guesses = (
-            _reconstructed(store, parts, target, judged, protocol)
-            if source is None
-            else _translated(store, parts, (source, target), judged, protocol)
-        )
-        for method, guess in guesses.items():
-            _judge(scores, (task, method, f"fold {data.fold}"), guess, target, judged, protocol)
-    for name, mask in ((MASKED, protocol.config.mask_modality), (UNMASKED, 0.0)):
-        config = replace(protocol.config, mask_modality=mask)
-        total: dict[str, NDArray[np.float64]] = {}
-        for seed in protocol.seeds:
-            module = _trained(data, config, seed)
-            for task, (source, target, judged) in tasks.items():
-                shown = judged if source is None else judged.only([source])
-                guess = module.predict_arrays([shown], [target])[target].astype(np.float64)
-                total[task] = total.get(task, 0) + guess / len(protocol.seeds)
-                _judge(scores, (task, name, f"fold {data.fold}, seed {seed}"), guess, target, judged, protocol)
-        if len(protocol.seeds) > 1:
-            together = f"{name}, mean of {len(protocol.seeds)} predictions"
-            for task, (_, target, judged) in tasks.items():
-                _judge(scores, (task, together, f"fold {data.fold}"), total[task], target, judged, protocol)
-        say(f"fold {data.fold}: {name} trained and judged, {len(protocol.seeds)} seeds")
+    test = parts["test"]
+
+    def rows(*needed: str) -> MultiOmicsBatch:
+        return test.take(torch.nonzero(torch.stack([test.has(m) for m in needed]).all(dim=0))[:, 0])
+
+    translations = [_Task(f"{s} to {t}", s, t, rows(s, t)) for s, t in protocol.pairs]
+    whole = [_Task(f"all to {target}", None, target, rows(target)) for target in protocol.modalities]
+    return _Fold(fold, parts, (*translations, *whole))
+
+
+def _judge_trained(scores: Scores, fold: _Fold, trained: Iterator[Trained], protocol: Protocol) -> dict[str, Any]:
+    """Judge each training of a fold, and the mean of the predictions of each setting."""
+    epochs: dict[str, list[int]] = {}
+    for name, _, seeds in protocol.settings:
+        found = [next(trained) for _ in seeds]
+        epochs[name] = [one.epochs for one in found]
+        for i, task in enumerate(fold.tasks):
+            guesses = [one.guesses[i].astype(np.float64) for one in found]
+            for seed, guess in zip(seeds, guesses, strict=True):
+                _judge(scores, task, name, f"fold {fold.number}, seed {seed}", guess, protocol)
+            if len(seeds) > 1:
+                mean = np.asarray(np.mean(guesses, axis=0))
+                together = f"{name}, mean of {len(seeds)} predictions"
+                _judge(scores, task, together, f"fold {fold.number}", mean, protocol)
     return {
-        "fold": data.fold,
-        "n_train": len(parts["train"]),
-        "n_val": len(parts["val"]),
-        "n_judged": {task: len(judged) for task, (_, _, judged) in tasks.items()},
+        "fold": fold.number,
+        "n_train": len(fold.parts["train"]),
+        "n_val": len(fold.parts["val"]),
+        "n_judged": {task.name: len(task.judged) for task in fold.tasks},
+        "epochs": epochs,
     }
-
-
-def _tasks(protocol: Protocol, test: MultiOmicsBatch) -> dict[str, tuple[str | None, str, MultiOmicsBatch]]:
-    """Return per task what is read (None: all that is there), what is predicted, and the test rows with both."""
-    found: dict[str, tuple[str | None, str, MultiOmicsBatch]] = {}
-    for source, target in protocol.pairs:
-        both = torch.nonzero(test.has(source) & test.has(target))[:, 0]
-        found[f"{source} to {target}"] = (source, target, test.take(both))
-    for target in protocol.modalities:
-        found[f"all to {target}"] = (None, target, test.take(torch.nonzero(test.has(target))[:, 0]))
-    return found
-
-
-def _trained(data: CohortDataModule, config: AROConfig, seed: int) -> ARO:
-    data.seed = seed
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        module = ARO(data.axes, config)
-    best = fit(module, data, config, devices=1, seed=seed, advance=lambda: None)
-    module.load_state_dict(best.weights)
-    return module
 
 
 def _judge(
-    scores: Scores,
-    where: tuple[str, str, str],
-    guess: NDArray[np.floating],
-    target: str,
-    judged: MultiOmicsBatch,
-    protocol: Protocol,
+    scores: Scores, task: _Task, method: str, part: str, guess: NDArray[np.floating], protocol: Protocol
 ) -> None:
-    task, method, part = where
-    weights = patient_weights(judged.patient_id, protocol.bootstrap, protocol.seed)
-    found = prediction_metrics(observed_array(judged, target), guess, weights)
-    scores.setdefault(task, {}).setdefault(method, {})[part] = found
+    weights = patient_weights(task.judged.patient_id, protocol.bootstrap, protocol.seed)
+    found = prediction_metrics(observed_array(task.judged, task.target), guess, weights)
+    scores.setdefault(task.name, {}).setdefault(method, {})[part] = found
 
 
-def _translated(
-    store: Store,
-    parts: dict[str, MultiOmicsBatch],
-    pair: tuple[str, str],
-    judged: MultiOmicsBatch,
-    protocol: Protocol,
-) -> dict[str, NDArray[np.float64]]:
-    """Return what the simple methods predict of one modality from another."""
-    source, target = pair
-    known = [part.take(torch.nonzero(part.has(source) & part.has(target))[:, 0]) for part in _fitted_on(parts)]
-    inputs, targets = (np.vstack([observed_array(part, m) for part in known]) for m in pair)
-    groups = None
-    if protocol.tissues:
-        groups = ([t for part in known for t in _tissues(store, part)], _tissues(store, judged))
-    return rival_guesses((inputs, targets), observed_array(judged, source), groups)
-
-
-def _reconstructed(
-    store: Store, parts: dict[str, MultiOmicsBatch], target: str, judged: MultiOmicsBatch, protocol: Protocol
-) -> dict[str, NDArray[np.float64]]:
-    """Return what is simple for a modality that is itself shown."""
-    whole = {m: np.vstack([observed_array(part, m) for part in _fitted_on(parts)]) for m in protocol.modalities}
-    places = np.cumsum([0, *(v.shape[1] for v in whole.values())])
-    at = protocol.modalities.index(target)
-    pca = PCAReconstruction(np.hstack(list(whole.values())), protocol.config.hidden)
-    rebuilt = pca.predict(np.hstack([observed_array(judged, m) for m in protocol.modalities]))
-    found = {
-        "train mean": TrainMean(whole[target]).predict(observed_array(judged, target)),
-        f"PCA{pca.rank}": rebuilt[:, places[at] : places[at + 1]],
-    }
-    if protocol.tissues:
-        groups = [t for part in _fitted_on(parts) for t in _tissues(store, part)]
-        found["tissue mean"] = GroupMean(groups, whole[target]).predict_groups(_tissues(store, judged))
-    return found
-
-
-def _fitted_on(parts: dict[str, MultiOmicsBatch]) -> tuple[MultiOmicsBatch, MultiOmicsBatch]:
-    return parts["train"], parts["val"]
-
-
-def _tissues(store: Store, rows: MultiOmicsBatch) -> list[str | None]:
+def _tissues(store: Store) -> dict[str, str | None]:
     known = store.table("patients")
-    where = dict(zip(known["patient_id"].to_list(), known["tissue"].to_list(), strict=True))
-    return [where.get(patient) for patient in rows.patient_id]
+    return dict(zip(known["patient_id"].to_list(), known["tissue"].to_list(), strict=True))

@@ -43,9 +43,13 @@ TABLE = Table(
             "of whole arrays may differ."
         ),
         (
-            "Within the table all methods answer for the same patients; the simple ones are fitted on train "
-            "and val together, ARO on train, with the epoch chosen on val. There is one cohort, so its mean "
-            "is the train mean."
+            "Within the table all methods answer for the same patients and are fitted on train and val "
+            "together; val first chose ARO's number of epochs, with a model fitted on train alone. There is one "
+            "cohort, so its mean is the train mean."
+        ),
+        (
+            "ARO's settings, the same for both tables, were chosen by r on the val rows of one fold of each; "
+            "those rows are among the test rows of other folds."
         ),
     ),
     make=_make,

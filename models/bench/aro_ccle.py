@@ -66,8 +66,12 @@ TABLE = Table(
             "and their MSE and R2 are of values that were not winsorised."
         ),
         (
-            "Within the table all methods answer for the same lines; the simple ones are fitted on train and "
-            "val together, ARO on train, with the epoch chosen on val."
+            "Within the table all methods answer for the same lines and are fitted on train and val together; "
+            "val first chose ARO's number of epochs, with a model fitted on train alone."
+        ),
+        (
+            "ARO's settings, the same for both tables, were chosen by r on the val rows of one fold of each; "
+            "those rows are among the test rows of other folds."
         ),
         ("Where tissues are held out, val is cut by lines, so the epoch is chosen on tissues that were trained on."),
     ),

@@ -35,6 +35,9 @@ def bench(
         Path | None, typer.Option("--out", metavar="FILE", help="The table. [reports/bench/TABLE.json of the study]")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="One seed and fold, few epochs: to see that it runs.")] = False,
+    preset: Annotated[
+        str | None, typer.Option(help="The model's, such as default on a GPU. [the table's own, for two cores]")
+    ] = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="How many. [the table's own number]")] = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -59,7 +62,7 @@ def bench(
     if dry_run:
         out.result({"would_write": str(path)}, lambda: out.text(f"would write {path}"))
         return
-    body = make(table, path, root=root, data=data, seeds=seeds, quick=quick, say=out.note)
+    body = make(table, path, root=root, data=data, seeds=seeds, preset=preset, quick=quick, say=out.note)
     out.result(body, lambda: _show(out, body))
     out.note(f"written: {path}")
 

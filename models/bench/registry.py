@@ -35,6 +35,8 @@ class Asked:
         The folder of real data, where it was named.
     seeds
         How many; None for the table's own number.
+    preset
+        The model's preset; None for the table's own.
     quick
         One fold and one seed, few epochs and resamples: to see that it runs, not to be quoted.
     say
@@ -44,6 +46,7 @@ class Asked:
     root: Path | None
     data: Path | None
     seeds: int | None
+    preset: str | None
     quick: bool
     say: Callable[[str], None]
 

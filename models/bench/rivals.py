@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from models.baselines.prediction import Ridge, TrainMean
+from models.baselines.prediction import Forest, PCARegression, Ridge, TrainMean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -112,15 +113,24 @@ def rival_guesses(
 
     Returns
     -------
-    Per method (m, F).
+    Per method (m, F). MOFA2 is among them where mofapy2 is installed: factors of both modalities, and the target from
+    the factors that a row's inputs alone give.
     """
     given, targets = train
     found = {
         "train mean": TrainMean(targets).predict(inputs),
         f"kNN{NEIGHBOURS}": Nearest(given, targets).predict(inputs),
         f"PLS{PLS_COMPONENTS}": PartialLeastSquares(given, targets).predict(inputs),
+        "PCA regression": PCARegression(given, targets).predict(inputs),
+        "random forest": Forest(given, targets).predict(inputs),
         "ridge": Ridge(given, targets).predict(inputs),
     }
+    if find_spec("mofapy2") is not None:
+        from models.outside.mofa import FACTORS, MOFA
+
+        most = min(FACTORS, len(given), given.shape[1] + targets.shape[1])
+        factors = MOFA.fit({"inputs": given, "targets": targets}, factors=most)
+        found["MOFA2"] = factors.predict({"inputs": inputs}, "targets")
     if groups is not None:
         known, asked = groups
         names = sorted({g for g in known if g})

@@ -25,6 +25,7 @@ def make(
     root: Path | None,
     data: Path | None,
     seeds: int | None,
+    preset: str | None,
     quick: bool,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def make(
         One of `models.bench.registry.TABLES`.
     path
         The file.
-    root, data, seeds, quick, say
+    root, data, seeds, preset, quick, say
         As in `Asked`. Where `data` is given, and the table is made in a study, that is made of it first.
 
     Returns
@@ -48,7 +49,7 @@ def make(
     table = get_table(name)
     if data is not None and table.study is not None:
         root = study_of(data, table.study, say)
-    body = table.make(Asked(root, data, seeds, quick, say))
+    body = table.make(Asked(root, data, seeds, preset, quick, say))
     whole = {
         "format": FORMAT,
         "table": name,

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from models.aro.config import PRESETS, AROConfig, make_config
 from models.aro.module import ARO
+from models.aro.training import Arrays, Training, run
 from models.batch import MultiOmicsBatch
 from models.components.losses import observed_huber
 from models.components.masking import drop_modalities
@@ -114,6 +118,7 @@ def test_val_loss_is_the_same_each_time() -> None:
 
 def test_settings_are_checked() -> None:
     assert make_config("paper", {}) == PRESETS["paper"]
+    assert (PRESETS["paper"].decoder_dropout, PRESETS["paper"].schedule) == (0, "plateau")
     assert make_config("default", {"dropout": 0}) == AROConfig()
     with pytest.raises(UnknownNameError, match="unknown preset of aro 'smal'"):
         make_config("smal", {})
@@ -121,3 +126,58 @@ def test_settings_are_checked() -> None:
         make_config("small", {"hiden": 3})
     with pytest.raises(UsageError, match=r"train\.config\.hidden is '3'"):
         make_config("small", {"hidden": "3"})
+
+
+def test_the_cosine_rises_falls_to_0_and_asks_for_no_val_loss() -> None:
+    config = make_config("small", {"hidden": 8, "max_epochs": 20})
+    found = ARO(AXES, config).configure_optimizers()
+    optimizer, schedule = found["optimizer"], found["lr_scheduler"]["scheduler"]
+    rates = []
+    for _ in range(config.max_epochs):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    top = int(np.argmax(rates))
+    assert 0 < top <= 4
+    assert 0.8 * config.lr < rates[top] <= config.lr
+    assert all(np.diff(rates[: top + 1]) > 0)
+    assert all(np.diff(rates[top:]) < 0)
+    assert rates[-1] < 0.02 * config.lr
+    assert "monitor" not in found["lr_scheduler"]
+
+
+def test_dropout_before_the_output_leaves_the_embedding_whole() -> None:
+    torch.manual_seed(0)
+    model = ARO(AXES, make_config("small", {"hidden": 64, "input_dropout": 0.0})).train()
+    assert torch.equal(model.encode(batch()).z, model.encode(batch()).z)
+    first, second = (model.reconstruct(batch(), ["rna"])["rna"] for _ in range(2))
+    assert not torch.equal(first, second)
+
+
+def linear_rows(n: int, seed: int) -> Arrays:
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=(n, 2))
+    weights = {m: np.random.default_rng(f).normal(size=(2, f)) for m, f in AXES.items()}
+    return {m: (hidden @ w + 0.3 * rng.normal(size=(n, w.shape[1]))).astype(np.float32) for m, w in weights.items()}
+
+
+def asked(**other: Any) -> Training:
+    rows = linear_rows(40, 2)
+    shown = {"rna": rows["rna"], "prot": np.full_like(rows["prot"], np.nan)}
+    config = make_config("small", {"hidden": 64, "max_epochs": 25, "batch_size": 16, "lr": 1e-2})
+    return replace(Training(linear_rows(8, 0), linear_rows(120, 1), config, 0, True, ((shown, "prot"),)), **other)
+
+
+def test_a_refit_reads_val_rows_and_keeps_the_epochs_that_val_chose() -> None:
+    once, again = run(asked(refit=False)), run(asked())
+    assert once.epochs == again.epochs
+    truth = linear_rows(40, 2)["prot"]
+    error = [float(np.square(one.guesses[0] - truth).mean()) for one in (once, again)]
+    assert error[1] < error[0] < float(np.square(truth).mean())
+    np.testing.assert_array_equal(again.guesses[0], run(asked()).guesses[0])
+
+
+def test_without_a_refit_val_values_decide_nothing_but_the_epoch() -> None:
+    config = make_config("small", {"hidden": 8, "max_epochs": 1})
+    one, other = (run(asked(config=config, val=linear_rows(80, seed), refit=False)) for seed in (1, 5))
+    np.testing.assert_array_equal(one.guesses[0], other.guesses[0])
