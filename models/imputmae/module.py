@@ -186,12 +186,16 @@ class ImpuTMAE(MultiOmicsModule):
 
     def _hidden_error(self, batch: MultiOmicsBatch, keep: Tensor, generator: torch.Generator | None) -> Tensor:
         seen, visible, hidden = self.seen(batch), {}, {}
+        # Rows that show all they may: of these a whole modality is to be told from the others.
+        whole = (batch.present & ~keep).any(dim=1, keepdim=True) & self.config.whole_sources
         for modality, there in seen.items():
             own = keep[:, batch.modalities.index(modality)][:, None]
             parts = torch.unflatten(there, 1, (self.layouts[modality].parts, -1)).flatten(0, 1)
-            visible[modality] = hide_tokens(parts, self.config.mask, generator).reshape(there.shape) & own
+            shown = hide_tokens(parts, self.config.mask, generator).reshape(there.shape)
+            visible[modality] = torch.where(whole, there, shown) & own
             hidden[modality] = self.layouts[modality].spread(there & ~visible[modality])
-        predicted = self.decoder(self._read(batch, visible, self.config.mask))
+        share = 0.0 if self.config.whole_sources else self.config.mask
+        predicted = self.decoder(self._read(batch, visible, share))
         return observed_mse(predicted, batch, balance="modalities", only=hidden)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from models.baselines.prediction import Ridge, TrainMean
+from models.evaluate.bootstrap import patient_weights
 from models.evaluate.metrics import prediction_metrics
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from models.datamodule import CohortDataModule
     from models.imputmae.module import ImpuTMAE
 
-__all__ = ["reconstruction_scores", "side_by_side"]
+__all__ = ["OURS", "reconstruction_scores", "side_by_side"]
+
+#: What the names of the model's own methods begin with.
+OURS = "ImpuTMAE"
 
 
 def side_by_side(rows: MultiOmicsBatch, modalities: Sequence[str]) -> NDArray[np.float32]:
@@ -28,33 +32,57 @@ def side_by_side(rows: MultiOmicsBatch, modalities: Sequence[str]) -> NDArray[np
 
 
 def reconstruction_scores(
-    data: CohortDataModule, pretrained: dict[str, ImpuTMAE]
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Return per modality of the test part MSE, R2 and Pearson of each way to predict it.
+    data: CohortDataModule, pretrained: dict[str, ImpuTMAE], bootstrap: int, seed: int
+) -> dict[str, dict[str, dict[str, NDArray[np.float64]]]]:
+    """Return how well each modality of the test part is predicted: per task, method and measure (1 + bootstrap,).
 
-    ``itself``: hidden halves from the other half, and from other modalities where there are any. ``others``: without
-    it. Beside both the training mean, and ridge regression on the others.
+    Tasks are ``M from itself``: hidden halves from the other half, and from other modalities where the model has them;
+    and ``A+B to M``. Beside both the training mean, and beside the second ridge regression, all fitted on train.
+
+    Parameters
+    ----------
+    data
+        The fold.
+    pretrained
+        By view; ``all`` reads every modality.
+    bootstrap, seed
+        Resamples of the patients.
     """
     train, test = data.part("train"), data.part("test")
-    found: dict[str, dict[str, dict[str, float]]] = {}
+    found: dict[str, dict[str, dict[str, NDArray[np.float64]]]] = {}
     for m in data.modalities:
-        rows = test.take(torch.nonzero(test.has(m))[:, 0])
-        truth = torch.where(rows.target_mask(m), rows.values[m], torch.nan).numpy()
-        own_train = train.take(torch.nonzero(train.has(m))[:, 0])
-        wanted = torch.where(own_train.target_mask(m), own_train.values[m], torch.nan).numpy()
         others = [other for other in data.modalities if other != m]
-        guesses = {"train mean": TrainMean(wanted).predict(truth)}
-        for name, module in pretrained.items():
-            if m in module.axes:
-                with torch.inference_mode():
-                    guesses[f"ImpuTMAE, {name}, from itself"] = module.reconstruct(rows, [m])[m].numpy()
-        if others:
-            with torch.inference_mode():
-                guesses["ImpuTMAE, from the others"] = pretrained["all"].reconstruct(rows.only(others), [m])[m].numpy()
-            ridge = Ridge(side_by_side(own_train, others), wanted)
-            guesses["ridge, from the others"] = ridge.predict(side_by_side(rows, others))
-        found[m] = {
-            name: {key: float(v[0]) for key, v in prediction_metrics(truth, guess, np.ones((1, len(truth)))).items()}
-            for name, guess in guesses.items()
+        own = train.take(torch.nonzero(train.has(m))[:, 0])
+        wanted = _observed(own, m)
+        shown = test.take(torch.nonzero(test.has(m))[:, 0])
+        guesses = {
+            f"{OURS}, {name}": _guess(module, shown, m) for name, module in pretrained.items() if m in module.axes
         }
+        guesses["train mean"] = TrainMean(wanted).predict(_observed(shown, m))
+        found[f"{m} from itself"] = _scores(shown, m, guesses, bootstrap, seed)
+        if not others:
+            continue
+        paired = test.take(torch.nonzero(test.present.all(dim=1))[:, 0])
+        guesses = {
+            OURS: _guess(pretrained["all"], paired.only(others), m),
+            "train mean": TrainMean(wanted).predict(_observed(paired, m)),
+            "ridge": Ridge(side_by_side(own, others), wanted).predict(side_by_side(paired, others)),
+        }
+        found[f"{'+'.join(others)} to {m}"] = _scores(paired, m, guesses, bootstrap, seed)
     return found
+
+
+def _observed(rows: MultiOmicsBatch, modality: str) -> NDArray[np.float32]:
+    return np.asarray(torch.where(rows.target_mask(modality), rows.values[modality], torch.nan).numpy())
+
+
+def _guess(module: ImpuTMAE, rows: MultiOmicsBatch, modality: str) -> NDArray[np.float32]:
+    with torch.inference_mode():
+        return np.asarray(module.reconstruct(rows, [modality])[modality].numpy())
+
+
+def _scores(
+    rows: MultiOmicsBatch, modality: str, guesses: dict[str, NDArray[np.float32]], bootstrap: int, seed: int
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    truth, weights = _observed(rows, modality), patient_weights(rows.patient_id, bootstrap, seed)
+    return {name: prediction_metrics(truth, guess, weights) for name, guess in guesses.items()}

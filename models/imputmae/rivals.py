@@ -11,14 +11,14 @@ from models.baselines.rowspace import RowSpace
 from models.baselines.survival import ClinicalCovariates, cox_risk
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
 
     Array = NDArray[np.floating]
 
-__all__ = ["clinical_risk", "component_risks", "with_clinic"]
+__all__ = ["clinical_risk", "component_risks", "factor_risk", "with_clinic"]
 
 #: Share of the absolute penalty in the elastic net, the penalties tried, and the trees of the forest.
 _L1, _N_ALPHAS, _TREES = 0.5, 50, 200
@@ -112,3 +112,34 @@ def component_risks(
     net = CoxnetSurvivalAnalysis(alphas=[path.alphas_[int(np.argmax(c))]], l1_ratio=_L1).fit(both, outcome)
     forest = RandomSurvivalForest(_TREES, min_samples_leaf=5, random_state=seed).fit(both, outcome)
     return risks | {"coxnet": net.predict(new_scores), "forest": forest.predict(new_scores)}
+
+
+def factor_risk(
+    train: Mapping[str, Array],
+    val: Mapping[str, Array],
+    time: Array,
+    event: Array,
+    new: Mapping[str, Array],
+    *,
+    seed: int,
+) -> NDArray[np.float64] | None:
+    """Return the log hazards of new rows by a Cox model of the factors of MOFA2; None where mofapy2 is not installed.
+
+    Parameters
+    ----------
+    train, val, new
+        Per modality (n, F), NaN where not observed. Factors and their scale are fitted on `train`.
+    time, event
+        Of the rows of train, then val; days, all above 0.
+    seed
+        Of the factors.
+    """
+    if find_spec("mofapy2") is None:
+        return None
+    from models.outside.mofa import MOFA
+
+    fitted = MOFA.fit(train, seed=seed)
+    parts = [fitted.factors_of(rows) for rows in (train, val, new)]
+    sd = parts[0].std(axis=0)
+    fit_scores, val_scores, new_scores = (part / np.where(sd > 0, sd, 1) for part in parts)
+    return cox_risk(np.concatenate([fit_scores, val_scores]), time, event, new_scores, penalizer=_PENALTY)

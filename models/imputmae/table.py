@@ -7,21 +7,15 @@ the test patients that have every modality and follow-up, so that all methods, t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
-import torch
 
-from models.components.cox import followed
-from models.datamodule import CohortDataModule
-from models.evaluate.bootstrap import estimate, patient_weights
-from models.evaluate.concordance import harrell
-from models.evaluate.survival_scores import survival_scores
-from models.imputmae.recovered import reconstruction_scores, side_by_side
-from models.imputmae.rivals import clinical_risk, component_risks, with_clinic
-from models.imputmae.views import Protocol, View, pretrain, tune
+from models.evaluate.bootstrap import estimate
+from models.imputmae.fold import CLINIC, MODEL, SURVIVAL, TOGETHER, FoldJob, run_fold
+from models.imputmae.recovered import OURS
+from models.imputmae.views import Protocol
+from models.processes import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,20 +23,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from models.batch import MultiOmicsBatch
-    from models.imputmae.survival import SurvivalImpuTMAE
+    from models.imputmae.fold import FoldScores
     from omicstore.store.reader import Store
 
-    Risks = dict[str, NDArray[np.float64]]
+    #: Task, method and measure to a row per fold.
+    Merged = dict[str, dict[str, dict[str, list[NDArray[np.float64]]]]]
 
 __all__ = ["Protocol", "survival_table"]
 
-_CLINIC = "clinical Cox"
-_TOGETHER = "clinical + ImpuTMAE"
+_DECIDES = "c_harrell"
 
 
 def survival_table(
-    store: Store, split: Path, protocol: Protocol, *, folds: Sequence[int], say: Callable[[str], None]
+    store: Store,
+    split: Path,
+    protocol: Protocol,
+    *,
+    folds: Sequence[int],
+    workers: int = 1,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Make the table.
 
@@ -56,175 +55,100 @@ def survival_table(
         What the table is made of.
     folds
         Which folds; each test part is read once, and the read logged.
+    workers
+        Processes, each with one thread: layers this small gain nothing from more.
     say
-        Called with a line per step.
+        Called with a line per fold.
 
     Returns
     -------
-    ``methods``: per method Harrell's C as mean over folds with the interval of a patient bootstrap, the standard
-    deviation over folds, and the other scores' means; ``differences`` of the methods in pairs; ``folds``: all numbers
-    per fold, with the ``reconstruction`` of each modality.
+    ``rows``: per task, method and measure the ``mean`` over folds, its ``sd`` over folds, ``low`` and ``high`` (95%,
+    patient bootstrap; None of what is not resampled) and ``each`` fold; ``differences``: the same of methods in pairs,
+    resampled together; ``folds``: what is known of each. Tasks are the survival and the translation of each modality.
     """
-    done = [_fold(store, split, fold, protocol, say) for fold in folds]
-    resampled: dict[str, list[NDArray[np.float64]]] = {}
-    for number, own in enumerate(done):
-        weights = patient_weights(own.people, protocol.bootstrap, protocol.seed + number)
-        for name, risk in own.risks.items():
-            resampled.setdefault(name, []).append(harrell(own.time, own.event, risk, weights))
-    # A resample without a pair to compare is left out of the mean over folds.
-    mean = {name: np.nanmean(np.stack(parts), axis=0) for name, parts in resampled.items()}
-    bodies = [own.body for own in done]
-    methods = {
-        name: {
-            "c": estimate(mean[name]),
-            "c_sd": float(np.std([part[0] for part in parts], ddof=1)) if len(parts) > 1 else None,
-            **_means([body["methods"][name] for body in bodies]),
-        }
-        for name, parts in resampled.items()
-    }
-    pairs = [(_TOGETHER, _CLINIC)]
-    if "all" in protocol.views:
-        alone = max(protocol.modalities, key=lambda m: float(mean[f"ImpuTMAE, {m}"][0]))
-        pairs += [("ImpuTMAE, all", f"ImpuTMAE, {alone}"), ("ImpuTMAE, all", _CLINIC)]
+    jobs = [FoldJob(store.root, split, fold, protocol) for fold in folds]
+    done: list[FoldScores] = []
+    with running(run_fold, jobs, workers) as found:
+        for own in found:
+            done.append(own)
+            mine = own.scores[SURVIVAL]
+            c = ", ".join(f"{m} {mine[m][_DECIDES][0]:.3f}" for m in mine if m.startswith((MODEL, CLINIC)))
+            say(f"fold {own.about['fold']}, {own.about['n_judged']} judged: C of {c}")
+    names = [f"fold {own.about['fold']}" for own in done]
+    merged = _merged(done)
+    rows = [
+        {"task": task, "method": method, "measure": measure, **_summary(names, parts)}
+        for task, methods in merged.items()
+        for method, measures in methods.items()
+        for measure, parts in measures.items()
+    ]
     return {
         "split": split.name,
         "endpoint": protocol.endpoint,
         "release": store.release,
-        "methods": methods,
-        "differences": [{"method": a, "against": b, "c": estimate(mean[a] - mean[b])} for a, b in pairs],
-        "folds": bodies,
+        "rows": rows,
+        "differences": [d for task in merged for d in _differences(task, merged[task], names, protocol)],
+        "folds": [own.about for own in done],
     }
 
 
-def _means(rows: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0] if key != "horizon"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Fold:
-    """What one fold gave.
-
-    Attributes
-    ----------
-    body
-        All numbers, for the table.
-    risks
-        Per method (n,) of the judged patients.
-    time, event, people
-        Of the judged patients.
-    """
-
-    body: dict[str, Any]
-    risks: Risks
-    time: NDArray[np.floating]
-    event: NDArray[np.floating]
-    people: list[str]
-
-
-def _fold(store: Store, split: Path, fold: int, protocol: Protocol, say: Callable[[str], None]) -> _Fold:
-    data = CohortDataModule(
-        store,
-        split,
-        fold,
-        modalities=protocol.modalities,
-        transform=protocol.pretrain.transform,
-        cohorts=protocol.cohorts,
-        reader=f"models.imputmae.table: {protocol.endpoint}",
-        endpoint=protocol.endpoint,
-        seed=protocol.seed,
-    )
-    known = View(data, protocol.modalities, 1, with_follow_up=True)
-    train, val = (_after_zero(known.part(part)) for part in ("train", "val"))
-    judged = _judged(data.part("test"))
-    say(f"fold {fold}: {len(data.part('train'))} training, {len(data.part('val'))} val, {len(judged)} judged samples")
-    (time, event), train_on, val_on = _outcome(judged), _outcome(train), _outcome(val)
-    risks: Risks = {}
-    scores: dict[str, dict[str, float]] = {}
-    pretrained = {}
-    for name, modalities in protocol.views.items():
-        pretrained[name] = pretrain(data, modalities, protocol)
-        tuned = tune(data, modalities, pretrained[name], protocol)
-        for title, read in _readings(name, modalities).items():
-            with torch.inference_mode():
-                logits = tuned.hazards(judged.only(read))
-                risks[title] = tuned.head.risk(logits).double().numpy()
-            scores[title] = survival_scores(train_on, (time, event), risks[title], _curves(tuned, logits))
-        own = f"ImpuTMAE, {name}"
-        say(f"{own}: C {scores[own]['c_harrell']:.3f}")
-        risks |= _component_risks((train, val, judged), name, modalities, protocol)
-    # The last model is the one that reads everything.
-    with torch.inference_mode():
-        on_val = tuned.risk(val).double().numpy()
-    people = [_patients(store, part) for part in (train, val, judged)]
-    both = [np.concatenate(pair) for pair in zip(train_on, val_on, strict=True)]
-    (risks[_CLINIC],), covariates = clinical_risk(pl.concat(people[:2]), both[0], both[1], people[2:])
-    (clinic_on_val, clinic), _ = clinical_risk(people[0], *train_on, people[1:])
-    risks[_TOGETHER] = with_clinic(clinic_on_val, on_val, *val_on, (clinic, risks[own]))
-    scores |= {title: survival_scores(train_on, (time, event), r) for title, r in risks.items() if title not in scores}
-    body = {
-        "fold": fold,
-        "n_judged": len(judged),
-        "events": int(event.sum()),
-        "clinical_covariates": list(covariates),
-        "methods": scores,
-        "reconstruction": reconstruction_scores(data, pretrained),
-    }
-    return _Fold(body, risks, time, event, list(judged.patient_id))
-
-
-def _readings(name: str, modalities: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-    """Return per method what a model is given of the test rows: all that it knows, and each modality imputed."""
-    found = {f"ImpuTMAE, {name}": modalities}
-    if len(modalities) > 1:
-        found |= {f"ImpuTMAE, {name}, {m} imputed": tuple(o for o in modalities if o != m) for m in modalities}
+def _merged(done: Sequence[FoldScores]) -> Merged:
+    """Return what all folds have: a method that one fold lacks is not averaged over the others."""
+    first, found = done[0].scores, {}
+    for task, methods in first.items():
+        shared = [m for m in methods if all(m in own.scores[task] for own in done)]
+        found[task] = {m: {k: [own.scores[task][m][k] for own in done] for k in methods[m]} for m in shared}
     return found
 
 
-def _component_risks(
-    parts: tuple[MultiOmicsBatch, MultiOmicsBatch, MultiOmicsBatch],
-    name: str,
-    modalities: tuple[str, ...],
-    protocol: Protocol,
-) -> Risks:
-    train, val, judged = parts
-    found = component_risks(
-        (side_by_side(train, modalities), *_outcome(train)),
-        (side_by_side(val, modalities), *_outcome(val)),
-        side_by_side(judged, modalities),
-        components=protocol.components,
-        seed=protocol.seed,
-    )
-    return {f"{method}, {name}": risk for method, risk in found.items()}
+def _summary(names: Sequence[str], parts: Sequence[NDArray[np.float64]]) -> dict[str, Any]:
+    # A resample without a pair to compare is left out of the mean over folds.
+    mean = np.nanmean(np.stack(list(parts)), axis=0)
+    each = [float(part[0]) for part in parts]
+    ends = estimate(mean) if len(mean) > 1 else {"low": None, "high": None}
+    return {
+        "mean": round(float(mean[0]), 6),
+        "sd": round(float(np.std(each, ddof=1)), 6) if len(each) > 1 else None,
+        "low": ends["low"],
+        "high": ends["high"],
+        "each": {name: round(value, 6) for name, value in zip(names, each, strict=True)},
+    }
 
 
-def _judged(test: MultiOmicsBatch) -> MultiOmicsBatch:
-    """Return one row per patient, the first, of those with every modality and follow-up."""
-    rows = test.present.all(dim=1) & followed(test.targets.time, test.targets.event)
-    whole = test.take(torch.nonzero(rows)[:, 0])
-    first = {patient: i for i, patient in reversed(list(enumerate(whole.patient_id)))}
-    return whole.take(sorted(first.values()))
+def _differences(
+    task: str, methods: dict[str, dict[str, list[NDArray[np.float64]]]], names: Sequence[str], protocol: Protocol
+) -> list[dict[str, Any]]:
+    found = []
+    for method, against in _pairs(task, methods, protocol):
+        for measure, parts in methods[method].items():
+            other = methods[against].get(measure)
+            if other is not None:
+                apart = [a - b for a, b in zip(parts, other, strict=True)]
+                found.append(
+                    {"task": task, "method": method, "against": against, "measure": measure, **_summary(names, apart)}
+                )
+    return found
 
 
-def _after_zero(rows: MultiOmicsBatch) -> MultiOmicsBatch:
-    """Return the rows with a time above 0, which Cox models need."""
-    return rows.take(torch.nonzero(rows.targets.time > 0)[:, 0])
+def _pairs(
+    task: str, methods: dict[str, dict[str, list[NDArray[np.float64]]]], protocol: Protocol
+) -> list[tuple[str, str]]:
+    """Return which methods are compared: survival with the best single modality and with every simple method."""
+    if task != SURVIVAL:
+        return [(m, other) for m in methods if m.startswith(OURS) for other in methods if not other.startswith(OURS)]
 
+    def mean(method: str) -> float:
+        return float(np.mean([part[0] for part in methods[method][_DECIDES]]))
 
-def _outcome(rows: MultiOmicsBatch) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    return rows.targets.time.numpy(), rows.targets.event.numpy()
-
-
-def _patients(store: Store, rows: MultiOmicsBatch) -> pl.DataFrame:
-    columns = ["patient_id", "cohort", "age_years", "sex", "stage"]
-    known = store.table("patients").select(columns).unique("patient_id", keep="first", maintain_order=True)
-    mine = pl.DataFrame({"patient_id": rows.patient_id})
-    return mine.join(known, on="patient_id", how="left", maintain_order="left").with_columns(
-        pl.col("cohort").fill_null("")
-    )
-
-
-def _curves(tuned: SurvivalImpuTMAE, logits: torch.Tensor) -> Callable[[NDArray[np.floating]], NDArray[np.floating]]:
-    def survival(times: NDArray[np.floating]) -> NDArray[np.floating]:
-        return tuned.head.survival_at(logits, torch.from_numpy(np.asarray(times, dtype=np.float32))).double().numpy()
-
-    return survival
+    own = f"{MODEL}, {list(protocol.views)[-1]}"
+    alone = max((f"{MODEL}, {m}" for m in protocol.modalities), key=mean)
+    simple = [m for m in methods if MODEL not in m]
+    single = next(m for m in methods if m.startswith(f"{TOGETHER}, "))
+    return [
+        *([(own, alone)] if own != alone else []),
+        *((own, other) for other in simple),
+        *((alone, other) for other in simple if own != alone),
+        (TOGETHER, CLINIC),
+        (single, CLINIC),
+        (TOGETHER, single),
+    ]

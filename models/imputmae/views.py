@@ -41,6 +41,9 @@ class Protocol:
         OS, DSS, PFI or DFI.
     components
         Principal components that the simpler models read.
+    tunings
+        How many times each pre-trained model is tuned, each with a seed of its own; they answer together, by the mean
+        of their risks and of their curves.
     bootstrap
         Resamples of the patients.
     seed
@@ -55,6 +58,7 @@ class Protocol:
     cohorts: tuple[str, ...] = ()
     endpoint: str = "OS"
     components: int = 50
+    tunings: int = 1
     bootstrap: int = 1000
     seed: int = 0
     devices: int = 1

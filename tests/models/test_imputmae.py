@@ -96,10 +96,16 @@ def test_step_at_full_width_on_meta(preset: str) -> None:
 
 # -- tokens
 
-LAYOUTS: list[Layout] = [VectorLayout(37, 8), ImageLayout(side=32, patch=16), FeatureLayout(vectors=4, width=6)]
+LAYOUTS: list[Layout] = [
+    VectorLayout(37, 8),
+    VectorLayout(37, 8, shared=False),
+    ImageLayout(side=32, patch=16),
+    ImageLayout(side=32, patch=16, tiles=3),
+    FeatureLayout(vectors=4, width=6),
+]
 
 
-@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: type(layout).__name__)
+@pytest.mark.parametrize("layout", LAYOUTS, ids=str)
 def test_a_token_is_of_its_own_numbers_and_they_of_it(layout: Layout) -> None:
     torch.manual_seed(0)
     embed, read_out = layout.embed(12), layout.read_out(12)
@@ -120,6 +126,20 @@ def test_a_token_is_of_its_own_numbers_and_they_of_it(layout: Layout) -> None:
         assert written.any()
     every = sum(layout.spread(torch.eye(layout.n_tokens)[i : i + 1]) for i in range(layout.n_tokens))
     assert (every == 1).all()
+
+
+def test_rows_that_hide_a_modality_show_their_others_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    own, rows = model(replace(TINY, mask=0.5)), batch()
+    read, said = own._read, []
+    monkeypatch.setattr(own, "_read", lambda b, visible, share: said.append(visible) or read(b, visible, share))
+    own.loss(rows)
+    seen, both = own.seen(rows), rows.present.all(dim=1)
+    assert len(said) == 3  # all that is there, then each modality hidden in turn
+    for hidden, other, visible in (("rna", "meth", said[1]), ("meth", "rna", said[2])):
+        assert not visible[hidden][both].any()
+        assert torch.equal(visible[other][both], seen[other][both])
+    for m, visible in said[0].items():
+        assert (visible.sum(dim=1) == seen[m].sum(dim=1) // 2).all()
 
 
 def test_positions_are_sines_and_cosines() -> None:
