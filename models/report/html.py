@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING, Any
 from models.checkpoint import read_sidecar
 from models.evaluate.conclusions import decimals
 from models.evaluate.metrics import METRICS
+from models.evaluate.scores import CLASS_SCORES
 from models.evaluate.sealing import read_evaluation
 from models.registry import get_model
-from models.report.figures import imputation_figure, survival_figure, training_figure
+from models.report.figures import (
+    drop_figure,
+    imputation_figure,
+    survival_figure,
+    training_figure,
+    translation_figure,
+)
 from models.settings import read_params
 from omicstore.errors import OmicstoreError
 from omicstore.progress import task
@@ -24,7 +31,31 @@ if TYPE_CHECKING:
 
 __all__ = ["write_report"]
 
-_NAMES = {"train_mean": "training mean", "ridge": "ridge regression", "pca": "PCA"}
+_NAMES = {
+    "train_mean": "training mean",
+    "cohort_mean": "mean of the cohort",
+    "class_mean": "mean of the true class",
+    "ridge": "ridge regression",
+    "pca": "PCA",
+    "majority": "majority class",
+    "embedding": "embedding, logistic",
+    "knn5": "embedding, 5 neighbours",
+    "pca_knn5": "PCA, 5 neighbours",
+    "forest": "random forest",
+}
+
+#: Scores of survival, and what their columns are called; the last is better the lower.
+_SURVIVAL_SCORES = {
+    "c": "Harrell's C",
+    "c_within_cohorts": "within cohorts",
+    "c_uno": "Uno's C",
+    "c_antolini": "Antolini's C",
+    "ibs": "Brier score",
+}
+
+#: Of survival, where the names of the rows are those of Cox models.
+_COX_NAMES = {"embedding": "embedding", "pca": "PCA", "forest": "survival forest"}
+_PREFIXES = {"logistic_": "logistic on ", "ridge_": "ridge Cox on ", "tuned_": "head "}
 
 
 def write_report(root: Path) -> Path:
@@ -59,10 +90,17 @@ def write_report(root: Path) -> Path:
     spec = get_model(trained["model"])
     plots = {
         name: json.loads((reports / "plots" / f"{name}.json").read_text("utf-8"))
-        for name in ("training", "imputation", "survival")
+        for name in ("training", "imputation", "survival", "drop")
+        if name != "drop" or "drop" in evaluation
     }
     environment = Environment(autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    environment.filters |= {"decimals": decimals, "upper_first": lambda text: text[:1].upper() + text[1:]}
+    names = _NAMES | {trained["model"]: spec.title}
+    environment.filters |= {
+        "decimals": decimals,
+        "upper_first": lambda text: text[:1].upper() + text[1:],
+        "called": lambda method: _called(method, names),
+        "cox_called": lambda method: _called(method, _COX_NAMES),
+    }
     template = environment.from_string(
         resources.files("models.report").joinpath("report.html.j2").read_text(encoding="utf-8")
     )
@@ -74,7 +112,8 @@ def write_report(root: Path) -> Path:
         e=_Lenient.of(evaluation),
         trained=trained,
         metrics=METRICS,
-        names=_NAMES | {trained["model"]: spec.title},
+        class_scores=CLASS_SCORES,
+        survival_scores=_SURVIVAL_SCORES,
         figures=_figures(evaluation, plots, spec.title),
         state=_read(artifact / sidecar["states"][0]["path"], "omicstore train"),
         checks=checks,
@@ -85,6 +124,12 @@ def write_report(root: Path) -> Path:
     path = reports / "report.html"
     path.write_text(html, encoding="utf-8", newline="\n")
     return path
+
+
+def _called(method: str, names: dict[str, str]) -> str:
+    """Return what a row of a table is called."""
+    prefix = next((prefix for prefix in _PREFIXES if method.startswith(prefix)), "")
+    return names.get(method) or _PREFIXES.get(prefix, "") + method.removeprefix(prefix)
 
 
 class _Lenient(dict[str, Any]):
@@ -117,6 +162,13 @@ def _figures(evaluation: dict[str, Any], plots: dict[str, list[dict[str, Any]]],
         if plots["survival"]:
             figures["survival"] = survival_figure(plots["survival"], evaluation["survival"]["endpoint"])
         advance()
+        if plots.get("drop"):
+            figures["drop"] = drop_figure(plots["drop"], evaluation["trained"]["model"], title)
+        advance()
+    pairs = evaluation.get("translation", {"not_applicable": ""})
+    if "not_applicable" not in pairs:
+        trained = evaluation["trained"]
+        figures["translation"] = translation_figure(pairs, trained["modalities"], trained["model"], title)
     return figures
 
 

@@ -98,7 +98,7 @@ def test_metrics_are_flat_numbers(trained: Path) -> None:
 def test_report_is_one_file_that_needs_nothing_else(trained: Path) -> None:
     html = (trained / "reports/report.html").read_text()
     assert "Simulated data" in html
-    assert html.count("<svg") == 3
+    assert html.count("<svg") == 5
     links = re.findall(r"""(?:src|href)=["']([^"']+)""", html)
     assert all(link.startswith(("#", "data:")) for link in links)
     assert "<script" not in html

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from omicstore.audit.chain.tuned import tuned_heads
 from omicstore.audit.encoding import axis_hash, body_hash, file_hash
 from omicstore.audit.finding import Finding, failed, not_applicable, result
 from omicstore.audit.reading import BROKEN, at, because, json_object
@@ -41,6 +42,7 @@ def checkpoint(bundle: Bundle) -> Finding:
     said += _history(bundle, folder, sidecar)
     said += _calibration(folder, sidecar)
     said += _origin(bundle, sidecar)
+    said += tuned_heads(bundle, folder, sidecar)
     severity = "warning" if said == [_UNSEALED] else "error"
     return result(
         "checkpoint", _WHAT, said, _HOW, severity,

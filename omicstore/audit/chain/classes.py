@@ -57,12 +57,18 @@ def class_scores(own: pl.DataFrame, weights: Floats) -> dict[str, Floats]:
     f1 = np.array(f1s)
     return {
         "accuracy": right / total,
-        "balanced_accuracy": np.nanmean(recalls, axis=0),
-        "macro_f1": np.nanmean(f1, axis=0),
+        "balanced_accuracy": _known_mean(recalls),
+        "macro_f1": _known_mean(f1s),
         "weighted_f1": (np.nan_to_num(f1) * np.array(shares)).sum(axis=0),
         "mcc": np.nan_to_num(_over(total * right - chance, np.sqrt(room))),
-        "auroc": np.nanmean(areas, axis=0),
+        "auroc": _known_mean(areas),
     }
+
+
+def _known_mean(values: list[Floats]) -> Floats:
+    """Return the mean over the classes that have a number; NaN where none has."""
+    known = ~np.isnan(values)
+    return _over(np.nansum(values, axis=0), known.sum(axis=0))
 
 
 def _area(score: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats:

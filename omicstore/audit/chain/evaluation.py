@@ -184,7 +184,8 @@ def _differences(table: dict[str, Any], found: dict[str, Any]) -> list[tuple[dic
 
 def _compared(name: str, stated: dict[str, float], values: Any) -> list[str]:
     """Return where a number or an end of its interval is not what the predictions give."""
-    low, high = np.nanpercentile(values[1:], [2.5, 97.5])
+    known = values[1:][~np.isnan(values[1:])]
+    low, high = np.percentile(known, [2.5, 97.5]) if known.size else (np.nan, np.nan)
     return [
         f"{name}: {key} is {stated[key]}, and the predictions give {expected:.6f}"
         for key, expected in (("value", values[0]), ("low", low), ("high", high))
