@@ -74,8 +74,8 @@ def evaluate(out: Output, *, model: _Model = None, store: StoreOption = None, dr
     """Judge the trained model on the test part, beside simple predictors.
 
     What is judged is the section evaluate of params.yaml. Writes reports/metrics.json, reports/evaluation.json,
-    reports/predictions.parquet (what each number is made of, per test sample) and reports/plots/. Reading the test part
-    is logged in splits/NAME/test_reads.jsonl.
+    reports/predictions.parquet (what each number is made of, per test sample), reports/plots/ and reports/card.md, the
+    model's card with the figures. Reading the test part is logged in splits/NAME/test_reads.jsonl.
     """
     _need("torch", "lightning", "sklearn", "lifelines")
     root = find_study()

@@ -13,6 +13,7 @@ import lightning.pytorch as lightning
 import torch
 
 from models.best import KeepBest
+from models.card.model import write_card
 from models.checkpoint import save_checkpoint
 from models.datamodule import CohortDataModule
 from models.files import write_json
@@ -144,6 +145,7 @@ def train(
     SplitError, LeakageError
         If the split has not been made, is of another release, or fails a check that is an error.
     """
+    from models.new.heads import calibrate_heads
     from models.tune.run import check_heads, tune  # which trains heads by `fit`
 
     settings = TrainSettings.of(read_params(root), model)
@@ -219,6 +221,8 @@ def train(
     sidecar["calibration"] = save_calibration(folder, calibrated)
     save_checkpoint(folder, weights=best.weights, state=state, config=config, sidecar=sidecar)
     tune(folder, data, settings, say=say)
+    calibrate_heads(folder, data, settings)
+    write_card(folder)
     point.remove()
     return sidecar
 

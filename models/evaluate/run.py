@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from models.card.evaluated import write_evaluated_card
 from models.checkpoint import SEAL, load_checkpoint
 from models.datamodule import CohortDataModule
 from models.evaluate.about import about
@@ -54,7 +55,7 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str
 
     Writes ``reports/metrics.json`` (flat numbers), ``reports/evaluation.json`` (tables with 95% intervals),
     ``reports/predictions.parquet`` (what they are made of, per test sample) and ``reports/plots/*.json``, sealed as
-    `models.evaluate.sealing` says.
+    `models.evaluate.sealing` says; and ``reports/card.md``, the model's card with these figures.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str
     body |= {"tuned": heads} | tables.body
     body["conclusions"] = conclusions(get_model(trial.name).title, trial.name, body)
     history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
-    return write_evaluation(
+    sealed = write_evaluation(
         root / "reports",
         body,
         predictions=tables.predictions,
@@ -108,6 +109,8 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str
         metrics=flat_metrics(body),
         plots={"training": _losses(history)} | tables.plots,
     )
+    write_evaluated_card(root / "reports", folder)
+    return sealed
 
 
 def _trial(

@@ -9,18 +9,20 @@ import numpy as np
 import polars as pl
 
 from models.new.calibration import Calibration, class_probabilities, embed, has_all, impute, observed_values
-from models.new.classes import LEVEL, ClassSets
+from models.new.classes import LEVEL
 from models.new.conformal import LEVELS, rows_needed
+from models.new.heads import class_table, head_table
 from models.new.inverse import can_undo, limits, to_unit
 from omicstore.errors import OmicstoreError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from models.batch import MultiOmicsBatch
     from models.checkpoint import Checkpoint
+    from models.tune.saved import Tuned
 
 __all__ = ["Found", "embedding", "imputation", "only_given", "prediction", "samples_table"]
 
@@ -193,8 +195,24 @@ def _impute(
     }
 
 
-def prediction(checkpoint: Checkpoint, calibration: Calibration, batch: MultiOmicsBatch) -> Found:
+def prediction(
+    checkpoint: Checkpoint,
+    calibration: Calibration,
+    batch: MultiOmicsBatch,
+    *,
+    heads: Mapping[str, tuple[Tuned, Mapping[str, Any]]],
+    alone: bool = False,
+) -> Found:
     """Predict risk and class, as far as the model has a head or a probe.
+
+    Parameters
+    ----------
+    checkpoint, calibration, batch
+        The model and the samples.
+    heads
+        Tuned heads by name, each with what was calibrated of it; where there are any, they stand instead of the probes.
+    alone
+        Whether nothing but these is asked for.
 
     Returns
     -------
@@ -202,6 +220,7 @@ def prediction(checkpoint: Checkpoint, calibration: Calibration, batch: MultiOmi
         ``risk``: sample_id, endpoint, log_hazard (to the mean training patient) with low and high (90% interval of the
         fitted coefficients), percentile among training patients with low and high. ``classes``: sample_id, predicted,
         a probability per class, and ``set``: the classes, joined by +, that hold the true one in 90 of 100 patients.
+        ``head.NAME`` of each tuned head, see `models.new.heads.head_table`.
 
     Raises
     ------
@@ -209,10 +228,16 @@ def prediction(checkpoint: Checkpoint, calibration: Calibration, batch: MultiOmi
         If there is neither.
     """
     found = Found()
-    _classify(checkpoint, calibration, batch, found)
     held = given(batch)
+    for name, (head, calibrated) in heads.items():
+        found.tables[f"head.{name}"], found.summary[f"head {name}"] = head_table(head, calibrated, batch, held)
+        if strange := sorted({"+".join(v) for v in held} - set(calibrated)):
+            found.warnings.append(f"head {name}: nothing was calibrated for samples with {', '.join(strange)} alone")
+    if alone:
+        return found
+    _classify(checkpoint, calibration, batch, found)
     parts = []
-    for (endpoint, view), probe in calibration.risks.items():
+    for (endpoint, view), probe in calibration.risks.items() if not heads else ():
         rows = [i for i, own in enumerate(held) if own == view]
         if not rows:
             continue
@@ -247,16 +272,7 @@ def _classify(checkpoint: Checkpoint, calibration: Calibration, batch: MultiOmic
         return
     names: list[str] = label["classes"]
     sets = [calibration.classes.get(view) for view in given(batch)]
-    # Where nothing was calibrated for what a sample has, no class can be left out.
-    members = [(own or ClassSets(0, 0.0, None)).members(shares[[i]])[0] for i, own in enumerate(sets)]
-    found.tables["classes"] = pl.DataFrame(
-        {
-            "sample_id": batch.sample_id,
-            "predicted": [names[i] for i in shares.argmax(axis=1)],
-            **{f"p_{name}": shares[:, i] for i, name in enumerate(names)},
-            "set": ["+".join(n for n, is_in in zip(names, row, strict=True) if is_in) for row in members],
-        }
-    )
+    found.tables["classes"] = class_table(names, shares, sets, batch.sample_id)
     found.summary["classes"] = {
         "task": label["task"],
         "level": LEVEL,

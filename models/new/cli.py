@@ -7,7 +7,7 @@ warnings, and per command what the tables hold.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,7 +49,7 @@ class Given:
     ] = None
     model: Annotated[
         str | None,
-        typer.Option("--model", metavar="NAME|DIR", help="A model of the study, or its folder. [train.model]"),
+        typer.Option("--model", metavar="NAME|DIR|hf://OWNER/NAME", help="A model. [train.model]"),
     ] = None
     modality: Annotated[
         str | None, typer.Option("--modality", metavar="NAME", help="What the one file measures. [recognised]")
@@ -96,7 +96,7 @@ def embed(out: Output, *, given: Given, dry_run: DryRun = False) -> None:
     """
     from models.new.apply import embedding
 
-    _run(out, "embed", given, lambda checkpoint, _, batch: embedding(checkpoint, batch), dry_run=dry_run)
+    _run(out, "embed", given, lambda checkpoint, _, batch, __: embedding(checkpoint, batch), dry_run=dry_run)
 
 
 @command(warns=True)
@@ -126,33 +126,58 @@ def impute(
 
     targets = _names(to)
 
-    def work(checkpoint: Checkpoint, calibration: Calibration, batch: MultiOmicsBatch) -> Found:
+    def work(checkpoint: Checkpoint, calibration: Calibration, batch: MultiOmicsBatch, _: Path) -> Found:
         return imputation(checkpoint, calibration, batch, targets=targets, level=level)
 
     _run(out, "impute", given, work, dry_run=dry_run)
 
 
 @command(warns=True)
-def predict(out: Output, *, given: Given, dry_run: DryRun = False) -> None:
+def predict(
+    out: Output,
+    *,
+    given: Given,
+    head: Annotated[
+        str | None,
+        typer.Option("--head", metavar="NAME,...", help="Heads of train.tune. [all; a model without: its probes]"),
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
     r"""Predict risk or class, as far as the model has a head or a survival probe.
 
-    Writes DIR/risk (log hazard with a 90% interval, and its percentile among the training patients) or DIR/classes,
-    samples and summary.json, which says what the probe was worth on val. A research result, not advice.
+    Writes DIR/head.NAME of each head that train.tune of params.yaml asked for: classes with their probabilities and the
+    set that holds the true one in 90 of 100 patients, or risk with its percentile among the training patients and
+    survival at 1, 3 and 5 years beside what became of val patients of like risk. Of a model without heads DIR/risk, by
+    its survival probe, or DIR/classes; and samples and summary.json, which says what each was worth on val. A research
+    result, not advice.
 
     \b
-    Example:
+    Examples:
       omicstore predict rna.tsv.gz --out risk
+      omicstore predict rna.tsv.gz --head subtype --out classes
     """
     from models.new.apply import prediction
 
-    _run(out, "predict", given, prediction, dry_run=dry_run)
+    names = _names(head)
+
+    def work(checkpoint: Checkpoint, calibration: Calibration, batch: MultiOmicsBatch, folder: Path) -> Found:
+        from models.checkpoint import SEAL
+        from models.new.heads import load_heads, read_head_calibration
+        from models.tune.saved import load_tuned
+
+        heads = load_tuned(folder, checkpoint)
+        calibrated = read_head_calibration(folder, {name: own.sidecar[SEAL] for name, own in heads.items()})
+        asked = {name: (own, calibrated[name]) for name, own in load_heads(heads, names).items()}
+        return prediction(checkpoint, calibration, batch, heads=asked, alone=bool(names))
+
+    _run(out, "predict", given, work, dry_run=dry_run)
 
 
 def _run(
     out: Output,
     name: str,
     given: Given,
-    work: Callable[[Checkpoint, Calibration, MultiOmicsBatch], Found],
+    work: Callable[[Checkpoint, Calibration, MultiOmicsBatch, Path], Found],
     *,
     dry_run: bool,
 ) -> None:
@@ -166,6 +191,7 @@ def _run(
         raise UnknownNameError("format", given.written_as, FORMATS)
     if given.folder is not None:
         check_folder(given.folder)
+    given = _downloaded(given)
     from models.checkpoint import load_checkpoint
     from models.new.apply import only_given, samples_table
     from models.new.calibration import load_calibration
@@ -181,7 +207,7 @@ def _run(
     if given.only is not None:
         batch = only_given(batch, _names(given.only))
     samples, warnings = samples_table(batch, calibration)
-    found = _seeded(checkpoint, lambda: work(checkpoint, calibration, batch))
+    found = _seeded(checkpoint, lambda: work(checkpoint, calibration, batch, folder))
     warnings = [*new.warnings, *warnings, *found.warnings]
     for warning in warnings:
         out.warn(warning)
@@ -237,6 +263,15 @@ def _check(given: Given, *, dry_run: bool) -> None:
         raise UsageError("--store is read with --part alone", expected="--part val")
     if given.folder is None and not dry_run:
         raise UsageError("no folder is named for the results", expected="--out DIR", run="add --out DIR or --dry-run")
+
+
+def _downloaded(given: Given) -> Given:
+    """Return the same with the folder of a model that lies on the hub."""
+    from models.new.hub import SCHEME, fetch_model
+
+    if given.model is None or not given.model.startswith(SCHEME):
+        return given
+    return replace(given, model=str(fetch_model(given.model)))
 
 
 def _home(given: Given) -> Path | None:
@@ -345,6 +380,11 @@ def _show(out: Output, body: dict[str, Any], samples: pl.DataFrame) -> None:
         elif isinstance(told, dict) and "concordance" in told:
             worth = "not judged on val" if told["concordance"] is None else f"C {told['concordance']:.3f} on val"
             out.text(f"{name}: fitted on {told['n_fit']} patients with {told['events_fit']} events, {worth}")
+        elif name.startswith("head ") and isinstance(told, dict):
+            val = told["val"]
+            metric = val["metric"].replace("_", " ")
+            worth = f"{metric} {val['value']:.3f} on val (knowing nothing: {val['trivial']:.3f})"
+            out.text(f"{name}: {told['head']} on {told['task']}, {told['how']}; {worth}")
         elif name == "classes":
             judged = (f"{sets['accuracy']:.3f} from {view}" for view, sets in told["from"].items())
             out.text(f"{told['task']}: sets of classes at {told['level']:.0%}; accuracy on val {', '.join(judged)}")

@@ -228,9 +228,9 @@ def test_a_model_without_head_or_probe_says_so_once(trained: Path) -> None:
     checkpoint = load_checkpoint(folder)
     calibration = load_calibration(folder, checkpoint.sidecar)
     batch = MultiOmicsBatch.from_arrays({"rna": np.zeros((2, 30)), "prot": np.full((2, 30), np.nan)}, "ab", "ab")
-    assert set(prediction(checkpoint, calibration, batch).tables) == {"risk"}
+    assert set(prediction(checkpoint, calibration, batch, heads={}).tables) == {"risk"}
     with pytest.raises(OmicstoreError, match="the model aro has no head, and no survival probe for what these samples"):
-        prediction(checkpoint, replace(calibration, risks={}), batch)
+        prediction(checkpoint, replace(calibration, risks={}), batch, heads={})
 
 
 def test_what_lies_in_an_absent_slot_changes_nothing(trained: Path) -> None:
@@ -246,7 +246,7 @@ def test_what_lies_in_an_absent_slot_changes_nothing(trained: Path) -> None:
         lambda b: imputation(checkpoint, calibration, b).tables["prot.high"],
         lambda b: embedding(checkpoint, b).tables["embedding"],
         lambda b: samples_table(b, calibration)[0],
-        lambda b: prediction(checkpoint, calibration, b).tables["risk"],
+        lambda b: prediction(checkpoint, calibration, b, heads={}).tables["risk"],
     ):
         assert work(plain).equals(work(filled))
 
