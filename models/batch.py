@@ -159,6 +159,7 @@ class MultiOmicsBatch:
         """Return the batch of `rows`, in that order."""
         index = torch.as_tensor(rows, dtype=torch.int64)
         where = index.tolist()
+        index = index.to(self.present.device)
         return MultiOmicsBatch(
             {m: v[index] for m, v in self.values.items()},
             {m: o[index] for m, o in self.observed.items()},
@@ -167,6 +168,11 @@ class MultiOmicsBatch:
             tuple(self.sample_id[i] for i in where),
             tuple(self.patient_id[i] for i in where),
         )
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory values and what was observed of them take."""
+        return sum(t.nbytes for of in (self.values, self.observed) for t in of.values())
 
     def to(self, device: torch.device | str) -> MultiOmicsBatch:
         """Return the batch on `device`."""

@@ -7,76 +7,37 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import lightning.pytorch as lightning
-import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from models.batch import MultiOmicsBatch, Targets
+from models.loaders import Batches, SeededBatches, loader
+from models.memory import budget, placed
+from models.outcomes import outcomes_of
 from models.slides.axis import PATCHES, SlideSettings
 from models.slides.read import find_axis, read_slides
+from models.streaming import StoredMatrix, StreamedRows
+from models.transforms.refuse import refuse_empty, refuse_foreign
 from models.transforms.state import TransformState, fit_state
 from omicstore.errors import LeakageError, SplitError, StudyError, UnknownNameError, UsageError
 from omicstore.splits import Manifest, check, hindrances, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
+    from torch.utils.data import DataLoader
 
+    from models.transforms.matrix import Matrix
     from omicstore.store.cohort import Cohort
     from omicstore.store.openings import Opening
     from omicstore.store.reader import Store
 
-__all__ = ["Batches", "CohortDataModule", "SeededBatches", "outcomes_of"]
+__all__ = ["CohortDataModule"]
 
-
-class Batches(Dataset[MultiOmicsBatch]):
-    """A whole part in memory, given out by lists of row numbers."""
-
-    def __init__(self, whole: MultiOmicsBatch) -> None:
-        self.whole = whole
-
-    def __len__(self) -> int:
-        return len(self.whole)
-
-    def __getitem__(self, rows: Sequence[int]) -> MultiOmicsBatch:
-        """Return the batch of `rows`."""
-        return self.whole.take(rows)
-
-
-class SeededBatches(Sampler[list[int]]):
-    """Lists of row numbers whose order depends on seed and epoch alone, so on no number of workers.
-
-    Parameters
-    ----------
-    n, batch_size
-        Rows, and rows per batch; the last batch may be smaller.
-    seed
-        Shuffles each epoch anew; rows stay in order where absent.
-
-    Examples
-    --------
-    >>> list(SeededBatches(5, 2, seed=None))
-    [[0, 1], [2, 3], [4]]
-    """
-
-    def __init__(self, n: int, batch_size: int, *, seed: int | None) -> None:
-        self.n, self.batch_size, self.seed, self.epoch = n, batch_size, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next; Lightning does."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return -(-self.n // self.batch_size)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        order = np.arange(self.n)
-        if self.seed is not None:
-            order = np.random.default_rng([self.seed, self.epoch]).permutation(self.n)
-        for start in range(0, self.n, self.batch_size):
-            yield order[start : start + self.batch_size].tolist()
+#: A number in memory, whether it was observed, and for a while the number as it was stored.
+_BYTES_PER_CELL = 4 + 1 + 4
 
 
 class CohortDataModule(lightning.LightningDataModule):
@@ -111,6 +72,9 @@ class CohortDataModule(lightning.LightningDataModule):
         training rows have none like it.
     batch_size, seed, num_workers
         Of the loaders; the seed is also that of the patches drawn from the slides of training rows.
+    memory
+        What train and val together may take: bytes or, up to 1, a share of the memory that is free. Where they would
+        take more, training reads its batches from the store; they are the same, as is the state. Matrices only.
     slides
         How slides are read, where patches are among the modalities; not read where `state` is given.
 
@@ -143,6 +107,7 @@ class CohortDataModule(lightning.LightningDataModule):
         batch_size: int = 64,
         seed: int = 0,
         num_workers: int = 0,
+        memory: float = 0.5,
         slides: SlideSettings = SlideSettings(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__()
@@ -150,16 +115,22 @@ class CohortDataModule(lightning.LightningDataModule):
         self.modalities, self.cohorts, self.sample_type = tuple(modalities), tuple(cohorts), sample_type
         self.transform, self.endpoint, self.label = transform, endpoint, label
         self.batch_size, self.seed, self.num_workers = batch_size, seed, num_workers
-        self.slides = slides
+        self.memory, self.slides = memory, slides
         self.reader = reader
         self.opening: Opening | None = None
         self._state = state
+        self._learned = False
         self._parts: dict[str, MultiOmicsBatch] = {}
+        self._streamed: dict[str, StreamedRows] = {}
 
     @property
     def state(self) -> TransformState:
         """The fitted state; fitted, or fitted again to see that it is right, at the first call."""
-        self.part("train")
+        if not self._learned and self.streams:
+            cohort = self._cohort("train", None)
+            self._learn(cohort, {m: StoredMatrix(cohort, m) for m in self.modalities})
+        elif not self._learned:
+            self.part("train")
         assert self._state is not None
         return self._state
 
@@ -222,10 +193,33 @@ class CohortDataModule(lightning.LightningDataModule):
         return known[column].to_list() if column in known.columns else [None] * len(known)
 
     def part(self, name: str) -> MultiOmicsBatch:
-        """Return all rows of ``train``, ``val`` or ``test`` as one batch, transformed."""
+        """Return all rows of ``train``, ``val`` or ``test`` as one batch, transformed; it is kept in memory."""
         if name not in self._parts:
             self._parts[name] = self._read(name)
         return self._parts[name]
+
+    def sample_ids(self, name: str) -> tuple[str, ...]:
+        """Return the samples of a part, in the order of its rows."""
+        return self.rows(name).sample_id
+
+    @cached_property
+    def streams(self) -> bool:
+        """Whether training reads its batches from the store, since train and val together do not fit into memory."""
+        cohort = self._query("train", None)
+        if len(cohort.matrices) < len(self.modalities):
+            return False  # what is read of slides is small
+        n_rows = len(cohort) + len(self.manifest.part(self.fold, "val"))
+        width = sum(cohort.features(m).height for m in self.modalities)
+        return n_rows * width * _BYTES_PER_CELL > budget(self.memory)
+
+    def rows(self, name: str) -> Batches | StreamedRows:
+        """Return what gives out a part's batches: the part itself, or what reads it from the store."""
+        if not self.streams:
+            return Batches(self.part(name))
+        if name not in self._streamed:
+            cohort = self._cohort(name, self.state)
+            self._streamed[name] = StreamedRows(cohort, self.modalities, self._targets(cohort))
+        return self._streamed[name]
 
     def train_dataloader(self) -> DataLoader[MultiOmicsBatch]:
         """Return batches of the training rows, in an order that seed and epoch decide."""
@@ -237,21 +231,20 @@ class CohortDataModule(lightning.LightningDataModule):
 
     def batches(self, name: str) -> Iterator[MultiOmicsBatch]:
         """Yield a part's batches in the order of its rows."""
-        whole = self.part(name)
-        for rows in SeededBatches(len(whole), self.batch_size, seed=None):
-            yield whole.take(rows)
+        part = self.rows(name)
+        for rows in SeededBatches(len(part), self.batch_size, seed=None):
+            yield part[rows]
 
     def _loader(self, name: str, seed: int | None) -> DataLoader[MultiOmicsBatch]:
-        whole = self.part(name)
-        return DataLoader(
-            Batches(whole),
-            batch_size=None,
-            sampler=SeededBatches(len(whole), self.batch_size, seed=seed),
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
-            # Workers draw their seeds from here and leave the global generator, which masks and dropout use, alone.
-            generator=torch.Generator().manual_seed(self.seed),
-        )
+        part, workers = self.rows(name), self.num_workers
+        if isinstance(part, Batches) and self.trainer is not None:
+            part = Batches(placed(part.whole, self.trainer.strategy.root_device))
+        # A part on an accelerator, or connections to another machine, cannot be shared with another process.
+        if not isinstance(part, StreamedRows):
+            workers = workers if part.whole.present.device.type == "cpu" else 0
+        elif self.store.files.local is None:
+            workers = 0
+        return loader(part, self.batch_size, seed=seed, num_workers=workers)
 
     def _query(self, part: str, state: TransformState | None) -> Cohort:
         cohort = self.store.query(
@@ -271,33 +264,50 @@ class CohortDataModule(lightning.LightningDataModule):
             )
         return cohort
 
-    def _read(self, part: str) -> MultiOmicsBatch:
-        # Training rows come raw, for the fit; the others come through what was fitted.
-        if part != "train":
-            cohort = self._query(part, self.state)
-            arrays = cohort.to_numpy()
-            if PATCHES in self.modalities and self.state.slides is not None:
-                arrays[PATCHES] = read_slides(cohort, self.state.slides, draw=False)
-            self.opening = cohort.opening or self.opening
-        else:
-            cohort = self._query(part, None)
-            arrays = self._training_arrays(cohort)
-        if not len(cohort.samples):
+    def _cohort(self, part: str, state: TransformState | None) -> Cohort:
+        cohort = self._query(part, state)
+        if not len(cohort):
             raise SplitError(
                 f"part {part} of fold {self.fold} of {self.split} has no sample", run="omicstore split check"
             )
+        return cohort
+
+    def _read(self, part: str) -> MultiOmicsBatch:
+        # Training rows come raw, for the fit, where there is none yet; all others come through what was fitted.
+        if part == "train" and not self._learned:
+            cohort = self._cohort(part, None)
+            arrays = self._training_arrays(cohort)
+        else:
+            cohort = self._cohort(part, self.state)
+            arrays = cohort.to_numpy()
+            if PATCHES in self.modalities and self.state.slides is not None:
+                arrays[PATCHES] = read_slides(cohort, self.state.slides, draw=part == "train")
+            self.opening = cohort.opening or self.opening
+        ids, patients = (cohort.samples[name].to_list() for name in ("sample_id", "patient_id"))
+        return MultiOmicsBatch.from_arrays(
+            {m: arrays[m] for m in self.modalities}, ids, patients, self._targets(cohort)
+        )
+
+    def _targets(self, cohort: Cohort) -> Targets:
         patients = cohort.samples["patient_id"].to_list()
         targets = outcomes_of(self.store, patients, self.endpoint) if self.endpoint else Targets.empty(len(patients))
-        if self.label is not None:
-            where = {name: i for i, name in enumerate(self.classes)}
-            places = [-1 if name is None else where.get(name, -1) for name in self._labels(cohort)]
-            targets = replace(targets, label=torch.tensor(places, dtype=torch.int64))
-        return MultiOmicsBatch.from_arrays(
-            {m: arrays[m] for m in self.modalities}, cohort.samples["sample_id"].to_list(), patients, targets
-        )
+        if self.label is None:
+            return targets
+        where = {name: i for i, name in enumerate(self.classes)}
+        places = [-1 if name is None else where.get(name, -1) for name in self._labels(cohort)]
+        return replace(targets, label=torch.tensor(places, dtype=torch.int64))
 
     def _training_arrays(self, cohort: Cohort) -> dict[str, NDArray[np.float32]]:
         raw = cohort.to_numpy()
+        names = self._learn(cohort, {m: raw[m] for m in self.modalities if m in raw})
+        state = self.state
+        arrays = {m: state.apply(m, raw.pop(m), names[m]) for m in names}
+        if state.slides is not None:
+            arrays[PATCHES] = read_slides(cohort, state.slides, draw=True)
+        return arrays
+
+    def _learn(self, cohort: Cohort, raw: Mapping[str, Matrix | NDArray[np.float32]]) -> dict[str, list[str]]:
+        """Fit the state, or fit a given one again to see that it is right; return the columns of each matrix."""
         records = [m for m in self.modalities if m not in raw]
         if others := [m for m in records if m != PATCHES]:
             raise UsageError(
@@ -313,7 +323,7 @@ class CohortDataModule(lightning.LightningDataModule):
         summary = cohort.summary()["modalities"]
         fitted = fit_state(
             self.transform if self._state is None else self._state.transform,
-            {m: raw[m] for m in self.modalities if m in raw},
+            raw,
             names,
             {m: summary[m]["unit"] for m in raw},
             sample_ids=cohort.samples["sample_id"].to_list(),
@@ -324,69 +334,8 @@ class CohortDataModule(lightning.LightningDataModule):
             slides=slides,
         )
         if self._state is not None:
-            self._refuse_foreign(self._state, fitted)
+            refuse_foreign(self._state, fitted, self.split.name)
         self._state = replace(self._state or fitted, reader=self.reader)
-        self._refuse_empty(self._state, {m: list(summary[m]["units"]) for m in raw})
-        arrays = {m: self._state.apply(m, raw.pop(m), names[m]) for m in names}
-        if slides is not None:
-            arrays[PATCHES] = read_slides(cohort, slides, draw=True)
-        return arrays
-
-    def _refuse_foreign(self, given: TransformState, fitted: TransformState) -> None:
-        """Raise where a state that was given is not what the training rows give: hashes alone can be copied."""
-        where = f"the training rows of fold {self.fold} of {self.split.name}"
-        found = ""
-        for name in ("part", "fold", "manifest_hash"):
-            if getattr(given, name) != getattr(fitted, name):
-                found = f"the fitted state is one of {name} {str(getattr(given, name))[:12]}"
-                break
-        if not found and given.fitted_on_row_hash != fitted.fitted_on_row_hash:
-            found = f"the fitted state has seen other rows than {where}"
-        if not found and (learned := fitted.difference(given)):
-            found = f"the fitted state is not what {where} give: it holds {learned}"
-        if found:
-            raise LeakageError(found, expected=f"a state fitted on exactly {where}", run="omicstore train")
-
-    def _refuse_empty(self, state: TransformState, cohorts: dict[str, list[str]]) -> None:
-        """Raise where a modality, measured in these cohorts, has nothing to learn from."""
-        for modality, measured in cohorts.items():
-            if not state.features(modality):
-                raise StudyError(
-                    f"no feature of {modality} varies over the training rows of {', '.join(measured) or 'any cohort'}",
-                    expected="a modality that the training cohorts have",
-                    run="edit train.modalities or train.cohorts in params.yaml",
-                )
-
-
-def outcomes_of(store: Store, patient_ids: Sequence[str], endpoint: str) -> Targets:
-    """Return the follow-up of patients, NaN where there is none.
-
-    Parameters
-    ----------
-    store
-        An open store.
-    patient_ids
-        B patients, one per row.
-    endpoint
-        OS, DSS, PFI or DFI.
-    """
-    import polars as pl
-
-    rows = pl.DataFrame({"patient_id": list(patient_ids)}, schema={"patient_id": pl.String})
-    known = (
-        store.table("outcomes")
-        .filter(pl.col("endpoint") == endpoint)
-        .unique("patient_id", keep="first", maintain_order=True)
-    )
-    joined = rows.join(
-        known.select("patient_id", "time_days", "event"), on="patient_id", how="left", maintain_order="left"
-    )
-    both = pl.col("time_days").is_not_null() & pl.col("event").is_not_null()
-    joined = joined.with_columns(
-        pl.when(both).then(pl.col(c)).otherwise(None).cast(pl.Float32).alias(c) for c in ("time_days", "event")
-    )
-    empty = Targets.empty(len(patient_ids))
-    time, event = (
-        torch.from_numpy(joined[c].fill_null(float("nan")).to_numpy().copy()) for c in ("time_days", "event")
-    )
-    return Targets(empty.label, time, event)
+        self._learned = True
+        refuse_empty(self._state, {m: list(summary[m]["units"]) for m in raw})
+        return names

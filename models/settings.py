@@ -42,6 +42,9 @@ class TrainSettings:
         Of weights, batch order and masks.
     num_workers
         Loader processes; they change nothing but speed.
+    memory
+        What the training and validation rows may take: bytes or, up to 1, a share of the memory that is free. Where
+        they would take more, batches are read from the store.
     devices
         How many devices Lightning may take.
     tune
@@ -59,6 +62,7 @@ class TrainSettings:
     label: str | None = None
     config: dict[str, Any] = field(default_factory=dict)
     num_workers: int = 0
+    memory: float = 0.5
     devices: int = 1
     tune: tuple[HeadTask, ...] = ()
 

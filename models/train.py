@@ -170,12 +170,13 @@ def train(
         batch_size=config.batch_size,
         seed=settings.seed,
         num_workers=settings.num_workers,
+        memory=settings.memory,
         slides=SlideSettings.of(config),
     )
     check_heads(settings, store)
     config = _with_classes(config, data, spec.title)
     axes = data.axes
-    n_train, n_val = len(data.part("train")), len(data.part("val"))
+    n_train, n_val = len(data.sample_ids("train")), len(data.sample_ids("val"))
     say(f"{spec.title}, preset {settings.preset}: {n_train} training and {n_val} val samples, " + _sizes(axes))
     with torch.random.fork_rng():
         torch.manual_seed(settings.seed)
@@ -189,7 +190,7 @@ def train(
         "sample_type": settings.sample_type,
         "split": {"name": settings.split, "manifest_hash": data.state.manifest_hash, "fold": settings.fold},
         "seed": settings.seed,
-        "row_hash": {part: row_hash(data.part(part).sample_id) for part in ("train", "val")},
+        "row_hash": {part: row_hash(data.sample_ids(part)) for part in ("train", "val")},
     }
     learned = {"config": asdict(config), "state": data.state.describe(), "label": [settings.label, *data.classes]}
     point = ResumePoint(

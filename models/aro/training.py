@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from models.aro.module import ARO
 from models.batch import MultiOmicsBatch
-from models.datamodule import Batches, SeededBatches
+from models.loaders import Batches, SeededBatches
 from models.train import fit
 
 if TYPE_CHECKING:

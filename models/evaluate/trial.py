@@ -11,7 +11,7 @@ import torch
 
 from models.baselines.rowspace import RowSpace
 from models.batch import MultiOmicsBatch, Targets
-from models.datamodule import SeededBatches
+from models.loaders import SeededBatches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -11,15 +11,16 @@ from torch.utils.data import DataLoader
 
 from models.components.cox import followed
 from models.components.time_bins import TimeBins
-from models.datamodule import Batches, CohortDataModule, SeededBatches
 from models.imputmae.module import ImpuTMAE
 from models.imputmae.survival import SurvivalImpuTMAE
+from models.loaders import Batches, SeededBatches
 from models.train import fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from models.batch import MultiOmicsBatch
+    from models.datamodule import CohortDataModule
     from models.imputmae.config import FineTuneConfig, ImpuTMAEConfig
 
 __all__ = ["Protocol", "View", "pretrain", "tune"]

@@ -11,7 +11,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from models.batch import MultiOmicsBatch, Targets
-from models.datamodule import Batches, SeededBatches
+from models.loaders import Batches, SeededBatches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

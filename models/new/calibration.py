@@ -220,7 +220,7 @@ def _classes(module: MultiOmicsModule, val: MultiOmicsBatch) -> dict[tuple[str, 
 def _risks(
     module: MultiOmicsModule, train: MultiOmicsBatch, val: MultiOmicsBatch, store: Store
 ) -> dict[tuple[str, tuple[str, ...]], RiskProbe]:
-    from models.datamodule import outcomes_of
+    from models.outcomes import outcomes_of
 
     parts = [_one_each(part) for part in (train, val)]
     targets = {e: [outcomes_of(store, part.patient_id, e) for part in parts] for e in ENDPOINTS}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from models.transforms.matrix import Matrix, blocks_of, column_blocks, matrix_of, row_blocks
 from models.transforms.steps import AMOUNTS, PIPELINES, MinMax, SampleStep, ZScore
 from omicstore.errors import UnknownNameError
 from omicstore.units import LINEAR_UNITS
@@ -120,7 +122,7 @@ def _within_rows(values: NDArray[np.float32], steps: Sequence[Step]) -> None:
             values[start : start + ROW_BLOCK] = step.apply(values[start : start + ROW_BLOCK], {})
 
 
-def training_rows(values: NDArray[np.floating], sample_ids: Sequence[str]) -> NDArray[np.int64]:
+def training_rows(values: Matrix | NDArray[np.floating], sample_ids: Sequence[str]) -> NDArray[np.int64]:
     """Return which rows of a modality a transform is fitted on, in the order in which it takes them.
 
     Those with any number, by sample id, so that the order in which they came enters no sum and no hash. Rows of one id,
@@ -138,14 +140,23 @@ def training_rows(values: NDArray[np.floating], sample_ids: Sequence[str]) -> ND
     >>> training_rows(np.array([[1.0], [np.nan], [2.0]]), ["b", "c", "a"]).tolist()
     [2, 0]
     """
-    rows = np.flatnonzero(~np.isnan(values).all(axis=1)).tolist()
+    matrix = matrix_of(values)
+    seen = [~np.isnan(block).all(axis=1) for block in blocks_of(matrix)]
+    rows = np.flatnonzero(np.concatenate(seen)).tolist()
     ids = [sample_ids[i] for i in rows]
     if len(set(ids)) == len(ids):
         return np.array(sorted(rows, key=lambda i: sample_ids[i]), dtype=np.int64)
-    return np.array(sorted(rows, key=lambda i: (sample_ids[i], values[i].tobytes())), dtype=np.int64)
+    twice = {name for name, n in Counter(ids).items() if n > 1}
+
+    def place(i: int) -> tuple[str, bytes]:
+        return sample_ids[i], matrix.rows(np.array([i])).tobytes() if sample_ids[i] in twice else b""
+
+    return np.array(sorted(rows, key=place), dtype=np.int64)
 
 
-def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequence[str], unit: str) -> FittedPipeline:
+def fit_pipeline(
+    transform: str, values: Matrix | NDArray[np.floating], feature_ids: Sequence[str], unit: str
+) -> FittedPipeline:
     """Fit a transform to training values.
 
     Features never observed and features that are near-constant on these rows are left out and counted: near-constant
@@ -157,7 +168,7 @@ def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequ
     transform
         A name in `PIPELINES`.
     values
-        (n, G) raw training values, NaN = not observed.
+        (n, G) raw training values, NaN = not observed; they are taken in blocks, so they need not be in memory.
     feature_ids
         The G columns.
     unit
@@ -165,12 +176,13 @@ def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequ
     """
     steps = steps_for(transform, unit)
     if any(isinstance(step, SampleStep) for step in steps):
-        return _fit_with_rows(steps, values, feature_ids, unit)
+        return _fit_with_rows(steps, matrix_of(values), feature_ids, unit)
+    matrix = matrix_of(values)
     learned: list[dict[str, list[NDArray[np.float32]]]] = [{} for _ in steps]
-    keep = np.zeros(values.shape[1], dtype=bool)
+    keep = np.zeros(matrix.shape[1], dtype=bool)
     never = 0
-    for start in range(0, values.shape[1], BLOCK):
-        block = np.asarray(values[:, start : start + BLOCK], dtype=np.float32)
+    for columns in column_blocks(matrix.shape):
+        block = matrix.columns(columns.start, columns.stop)
         seen = ~np.isnan(block).all(axis=0)
         never += int((~seen).sum())
         block = np.where(seen, block, np.float32(0))
@@ -181,7 +193,7 @@ def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequ
             good &= _varies(step, params)
             block = step.apply(block, params)
             fitted.append(params)
-        keep[start : start + BLOCK] = good
+        keep[columns] = good
         for into, params in zip(learned, fitted, strict=True):
             for key, array in params.items():
                 into.setdefault(key, []).append(array[good])
@@ -192,7 +204,7 @@ def fit_pipeline(transform: str, values: NDArray[np.floating], feature_ids: Sequ
         steps=steps,
         params=tuple({key: np.concatenate(parts) for key, parts in into.items()} for into in learned),
         dropped={"near_constant": int((~keep).sum()) - never, "never_observed": never},
-        n_rows=int(values.shape[0]),
+        n_rows=matrix.shape[0],
     )
 
 
@@ -205,31 +217,37 @@ def _varies(step: Step, params: Params) -> NDArray[np.bool_]:
     return np.array(True)  # noqa: FBT003 - all of them
 
 
-def _fit_with_rows(
-    steps: tuple[Step, ...], values: NDArray[np.floating], feature_ids: Sequence[str], unit: str
-) -> FittedPipeline:
-    """Fit steps of which some work within a row: the features are chosen first, and all are worked on at once."""
-    keep = np.zeros(values.shape[1], dtype=bool)
+def _fit_with_rows(steps: tuple[Step, ...], matrix: Matrix, feature_ids: Sequence[str], unit: str) -> FittedPipeline:
+    """Fit steps of which some work within a row: the features are chosen first, and then all are written anew."""
+    keep = np.zeros(matrix.shape[1], dtype=bool)
     never = 0
-    for start in range(0, values.shape[1], BLOCK):
-        block = np.asarray(values[:, start : start + BLOCK], dtype=np.float32)
+    for columns in column_blocks(matrix.shape):
+        block = matrix.columns(columns.start, columns.stop)
         spread = ZScore().fit(block)
         never += int(np.isnan(block).all(axis=0).sum())
-        keep[start : start + BLOCK] = spread["sd"] > NEAR_CONSTANT * np.abs(spread["mean"])
-    work = np.asarray(values[:, keep], dtype=np.float32)
+        keep[columns] = spread["sd"] > NEAR_CONSTANT * np.abs(spread["mean"])
+    work = matrix.scratch(int(keep.sum()))
+    for rows, block in zip(row_blocks(matrix.shape), blocks_of(matrix), strict=True):
+        work[rows] = block[:, keep]
     learned: list[Params] = [{} for _ in steps]
     for run in _runs(steps):
         if isinstance(steps[run[0]], SampleStep):
             _within_rows(work, [steps[i] for i in run])
             continue
-        for i in run:
-            learned[i] = steps[i].fit(work)
-            work = steps[i].apply(work, learned[i])
+        parts: list[list[Params]] = [[] for _ in run]
+        for columns in column_blocks(work.shape):
+            block = np.array(work[:, columns])
+            for i, fitted in zip(run, parts, strict=True):
+                fitted.append(steps[i].fit(block))
+                block = steps[i].apply(block, fitted[-1])
+            work[:, columns] = block
+        for i, fitted in zip(run, parts, strict=True):
+            learned[i] = {key: np.concatenate([part[key] for part in fitted]) for key in fitted[0]}
     return FittedPipeline(
         unit=unit,
         features=tuple(name for name, kept in zip(feature_ids, keep, strict=True) if kept),
         steps=steps,
         params=tuple(learned),
         dropped={"near_constant": int((~keep).sum()) - never, "never_observed": never},
-        n_rows=int(values.shape[0]),
+        n_rows=matrix.shape[0],
     )

@@ -38,8 +38,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models.files import hash_array, hash_ids, write_json
+from models.files import RowsHash, hash_ids, write_json
 from models.slides.axis import PATCHES, SlideAxis
+from models.transforms.matrix import Chosen, Matrix, blocks_of, matrix_of
 from models.transforms.pipeline import FittedPipeline, fit_pipeline, steps_for, training_rows
 from omicstore.errors import LeakageError, UnknownNameError, UsageError
 from omicstore.files import sha256_of
@@ -59,7 +60,7 @@ FORMAT = "omicstore.state/1"
 def code_hash() -> str:
     """Return one sha256 over the source of the code that fits and applies transforms."""
     here = Path(__file__).parent
-    return hash_ids(sha256_of(here / name) for name in ("pipeline.py", "steps.py"))
+    return hash_ids(sha256_of(here / name) for name in ("matrix.py", "pipeline.py", "steps.py"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,7 @@ class TransformState:
 
 def fit_state(
     transform: str,
-    arrays: Mapping[str, NDArray[np.floating]],
+    arrays: Mapping[str, Matrix | NDArray[np.floating]],
     feature_ids: Mapping[str, Sequence[str]],
     units: Mapping[str, str],
     *,
@@ -264,13 +265,18 @@ def fit_state(
         )
     pipelines, proofs = {}, {}
     for modality, values in arrays.items():
-        rows = training_rows(values, sample_ids)
-        own, axis = values[rows], feature_ids[modality]
+        matrix, axis = matrix_of(values), feature_ids[modality]
+        rows = training_rows(matrix, sample_ids)
+        own = Chosen(matrix, rows)
         pipelines[modality] = fitted = fit_pipeline(transform, own, axis, units[modality])
+        put_in, came_out = RowsHash(own.shape), RowsHash((len(rows), len(fitted.features)))
+        for block in blocks_of(own):
+            put_in.add(block)
+            came_out.add(fitted.apply(block, axis))
         proofs[modality] = Proof(
             row_hash=row_hash(sample_ids[i] for i in rows),
-            input_hash=hash_array(own),
-            output_hash=hash_array(fitted.apply(own, axis)),
+            input_hash=put_in.hexdigest(),
+            output_hash=came_out.hexdigest(),
         )
     return TransformState(
         transform=transform,

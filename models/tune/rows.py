@@ -10,7 +10,7 @@ import torch
 
 from models.batch import Targets
 from models.components.cox import followed
-from models.datamodule import outcomes_of
+from models.outcomes import outcomes_of
 from models.tune.config import ENDPOINTS, ClassConfig, CoxConfig
 from omicstore.errors import LeakageError, UnknownNameError
 

@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader
 
 from models.batch import MultiOmicsBatch, Targets
 from models.components.heads import ClassHead
-from models.datamodule import Batches, SeededBatches
 from models.evaluate.concordance import harrell
+from models.loaders import Batches, SeededBatches
 from models.tune.config import CoxConfig
 
 if TYPE_CHECKING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from copy import copy
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
@@ -20,6 +22,7 @@ from omicstore.store.patches import (
     slide_table,
 )
 from omicstore.store.reports import report_prototypes, report_table, sentence_table
+from omicstore.store.rows import RowReader
 from omicstore.store.values import read_values
 from omicstore.units import LINEAR_UNITS
 
@@ -59,24 +62,59 @@ class Cohort(Found):
         """
         if modality is None:
             return {m: self.to_numpy(m) for m in self._features}
-        import pyarrow as pa  # not before numbers are read: counting samples needs none of it
-
         name = self._matrix(modality)
         self._open([name])
-        try:
+        with self._reading(name):
             values = read_values(self.store, self._table, name, self._features[name])
-        except (OSError, EOFError, pa.ArrowException) as error:
-            why = " ".join(str(error).split()) or "it ends too early"
-            raise StoreError(
-                f"a file of {name} in {self.store.root} cannot be read ({why.rstrip('. ')})",
-                expected="the files that store.json names",
-                run="dvc checkout, or build the store again",
-            ) from error
         self._to_scale(values, name)
         if self.split is None or self.split.state is None:
             return values
         ids = self._feature_table(name)["feature_id"].to_list()
         return np.asarray(self.split.state.apply(name, values, ids), np.float32)
+
+    @contextmanager
+    def _reading(self, modality: str) -> Iterator[None]:
+        import pyarrow as pa  # not before numbers are read: counting samples needs none of it
+
+        try:
+            yield
+        except (OSError, EOFError, pa.ArrowException) as error:
+            why = " ".join(str(error).split()) or "it ends too early"
+            raise StoreError(
+                f"a file of {modality} in {self.store.root} cannot be read ({why.rstrip('. ')})",
+                expected="the files that store.json names",
+                run="dvc checkout, or build the store again",
+            ) from error
+
+    def row_reader(self, modality: str) -> RowReader:
+        """Return what reads rows of `to_numpy` by their numbers, again and again: the batches of a training.
+
+        Of a test part this is logged as a read, once.
+        """
+        name = self._matrix(modality)
+        self._open([name])
+        state = None if self.split is None else self.split.state
+        ids = self._feature_table(name)["feature_id"].to_list()
+        amounts = self._amounts(name)
+
+        def finish(values: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+            self._scale(values, amounts[rows])
+            return values if state is None else np.asarray(state.apply(name, values, ids), np.float32)
+
+        with self._reading(name):
+            return RowReader(self.store, self._table, name, self._features[name], finish)
+
+    def columns(self, modality: str, start: int, stop: int) -> NDArray[np.float32]:
+        """Return columns `start` to `stop` of `to_numpy`: a fit takes those of training rows block by block.
+
+        No others are read, unless there is a state: what comes through it may depend on all.
+        """
+        name = self._matrix(modality)
+        if self.split is not None and self.split.state is not None:
+            return self.to_numpy(name)[:, start:stop]
+        part = copy(self)
+        part._features = self._features | {name: self._features[name][start:stop]}
+        return part.to_numpy(name)
 
     def blocks(self, modality: str, most_bytes: int = 64 << 20) -> Iterator[NDArray[np.float32]]:
         """Yield `to_numpy` of the samples that have a modality, some rows at a time, to hold no more in memory."""
@@ -90,11 +128,17 @@ class Cohort(Found):
             yield part.to_numpy(name)
 
     def _to_scale(self, values: NDArray[np.float32], modality: str) -> None:
+        self._scale(values, self._amounts(modality))
+
+    def _amounts(self, modality: str) -> NDArray[np.bool_]:
+        """Return (n,): the rows that a scale is for."""
+        amounts = [c for c, unit in self.units[modality].items() if unit in LINEAR_UNITS]
+        rows: NDArray[np.bool_] = self._table["cohort"].is_in(amounts).to_numpy()
+        return rows
+
+    def _scale(self, values: NDArray[np.float32], rows: NDArray[np.bool_]) -> None:
         if self.question.scale == "linear":
             return
-        units = self.units[modality]
-        amounts = [c for c, unit in units.items() if unit in LINEAR_UNITS]
-        rows = self._table["cohort"].is_in(amounts).to_numpy()
         chosen = slice(None) if rows.all() else rows
         part = values[chosen]
         part += 1

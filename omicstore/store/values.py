@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from omicstore.store.reader import Store
 
-__all__ = ["read_values"]
+__all__ = ["read_matrix_rows", "read_values"]
 
 #: What one more read costs, counted in the bytes that could be read meanwhile.
 _READ_COST = 16 << 10
@@ -60,7 +60,7 @@ def read_values(store: Store, samples: pl.DataFrame, modality: str, features: ND
         _from_index(store, modality, columns, features, out)
     else:
         for cohort, block in blocks:
-            _from_matrix(store, modality, cohort, rows[block], features, out[block])
+            read_matrix_rows(store, modality, cohort, rows[block], features, out[block])
     return out
 
 
@@ -109,7 +109,7 @@ def _from_index(
             out[have, start : start + len(part)] = turned[:, wanted].T
 
 
-def _from_matrix(
+def read_matrix_rows(
     store: Store,
     modality: str,
     cohort: str,

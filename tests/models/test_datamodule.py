@@ -11,8 +11,9 @@ import pytest
 import torch
 
 import omicstore
-from models.datamodule import CohortDataModule, SeededBatches
+from models.datamodule import CohortDataModule
 from models.files import hash_ids
+from models.loaders import SeededBatches
 from omicstore.errors import LeakageError, SplitError
 from omicstore.splits import SplitSpec, load, make
 

@@ -59,6 +59,8 @@ def slide(c: Cohort) -> str:
 
 #: Members that give numbers of matrices, of records, and neither; and how each is used.
 OF_MATRICES: dict[str, Callable[[Cohort], Any]] = {
+    "columns": lambda c: [c.columns(m, 0, 30) for m in c.matrices],
+    "row_reader": lambda c: [c.row_reader(m).read(np.arange(len(c))[::-1]) for m in c.matrices],
     "blocks": lambda c: [list(c.blocks(m, 500)) for m in c.matrices],
     "take": lambda c: c.take(np.arange(len(c))).to_numpy(),
     "to_anndata": lambda c: [c.to_anndata(m) for m in c.matrices],
@@ -70,6 +72,7 @@ OF_MATRICES: dict[str, Callable[[Cohort], Any]] = {
 }
 OF_RECORDS: dict[str, Callable[[Cohort], Any]] = {
     "patches": lambda c: list(c.patches(slide(c))),
+    "pick_patches": lambda c: [values for _, values in c.pick_patches({slide(c): [0]}, "features")],
     "prototypes": lambda c: c.prototypes(k=1),
     "report_prototypes": lambda c: c.report_prototypes(k=1),
     "reports": lambda c: [c.reports(), c.reports(redact="subtype")],
