@@ -95,19 +95,15 @@ class LearningBody(nn.Module):
         super().__init__()
         self.base = copy.deepcopy(base)
         self.mask_modality = mask_modality
+        self._norms = [part for part in self.base.modules() if isinstance(part, nn.modules.batchnorm._BatchNorm)]
         for name, parameter in self.base.named_parameters():
             parameter.requires_grad_(name.startswith(tuple(learns)))
 
-    def train(self, mode: bool = True) -> LearningBody:  # noqa: FBT001, FBT002 - torch's signature
-        """Set the mode, but not that of batch normalisation."""
-        super().train(mode)
-        for part in self.modules():
-            if isinstance(part, nn.modules.batchnorm._BatchNorm):
-                part.eval()
-        return self
-
     def forward(self, batch: MultiOmicsBatch) -> Tensor:
         """Return (B, D), the embedding."""
+        # Here, not in the constructor: Lightning sets the mode of all parts at once.
+        for part in self._norms:
+            part.eval()
         if self.training and self.mask_modality:
             batch = replace(batch, present=drop_modalities(batch.present, self.mask_modality))
         return self.base.encode(batch).z
@@ -116,7 +112,8 @@ class LearningBody(nn.Module):
 class Scale(nn.Module):
     """Embeddings in units of their spread over the training rows, or their leading principal components.
 
-    It is fitted once and does not learn; what it was fitted to is among the weights.
+    Components are all in units of the spread of the first. It is fitted once and does not learn; what it was fitted to
+    is among the weights.
 
     Parameters
     ----------
@@ -159,6 +156,8 @@ class Scale(nn.Module):
             away = away @ found
         spread = away.std(dim=0, unbiased=False)
         self.mean.copy_(mean)
+        if self.axes is not None:  # the leading ones stay the larger ones, and so are learned first
+            spread = spread.amax().expand_as(spread)
         self.factor.copy_(torch.where(spread > 1e-6, 1 / spread.clamp(min=1e-6), 1.0))
 
     def forward(self, z: Tensor) -> Tensor:
