@@ -45,7 +45,8 @@ def train(
 
     What it reads, its preset and the fold are the section train of params.yaml; the split is split.name. Writes
     artifacts/MODEL: weights.safetensors, sidecar.json, state/, history.json and calibration.json, which embed, impute
-    and predict need. The validation rows choose the epoch; the test rows are not read.
+    and predict need. The validation rows choose the epoch; the test rows are not read. The heads of train.tune, which
+    learn labels or survival on top of the model, go to artifacts/MODEL/tuned.
 
     A training that was stopped goes on from its last finished epochs where settings, data and code are the same, and
     ends with the same bytes; until it ends, artifacts/.MODEL.resume holds what that takes.
@@ -62,10 +63,12 @@ def train(
         return
     import omicstore
     from models.train import train as run
+    from models.tune.saved import heads_of
 
     with omicstore.open(find_store(store)) as opened:
         sidecar = run(root, opened, say=out.note, model=model, fresh=fresh)
     body = {"written": str(folder), "selection": sidecar["selection"], "simulated": sidecar["simulated"]}
+    body["heads"] = heads_of(folder)
     out.result(body, lambda: out.text(f"{_mark(sidecar)}trained {settings.model}: {folder}"))
 
 

@@ -79,8 +79,8 @@ def _labelled(data: CohortDataModule, task: HeadTask, config: ClassConfig) -> Su
     left_out = {name: n for name, n in sorted(found.items()) if name not in classes}
     if len(classes) < 2:
         return (
-            f"{len(classes)} classes of {task.task} have {config.min_rows} or more of the "
-            f"{found.total()} labelled training rows; two are needed"
+            f"of the {found.total()} labelled training rows, {len(classes)} of the classes of {task.task} "
+            f"have {config.min_rows} or more; two are needed"
         )
     parts, counts = {}, {}
     for part in _PARTS:

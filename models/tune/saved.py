@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from models.batch import MultiOmicsBatch
     from models.checkpoint import Checkpoint
 
-__all__ = ["FORMAT", "HEADS_SEAL", "Tuned", "load_tuned", "save_heads", "save_tuned"]
+__all__ = ["FORMAT", "HEADS_SEAL", "Tuned", "heads_of", "load_tuned", "save_heads", "save_tuned"]
 
 FORMAT = "omicstore.tuned/1"
 
@@ -213,6 +213,13 @@ def save_heads(folder: Path, base: Checkpoint, heads: dict[str, dict[str, Any]])
     """
     body = {"format": FORMAT, "base": base.sidecar[SEAL], "heads": heads}
     write_json(folder / "tuned" / "heads.json", body | {HEADS_SEAL: body_hash(body)})
+
+
+def heads_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what ``heads.json`` says of each head of a trained model: its score on val, or why it was not trained."""
+    path = folder / "tuned" / "heads.json"
+    found: dict[str, dict[str, Any]] = json.loads(path.read_bytes())["heads"] if path.is_file() else {}
+    return found
 
 
 def load_tuned(folder: Path, base: Checkpoint) -> dict[str, Tuned]:

@@ -38,7 +38,10 @@ _COMMENTS = {
     "simulate": "The demo study: another seed gives another study, scale 2 gives twice the patients.",
     "study": "Which upstream file is what.",
     "split": "Whole sites go to one fold where there are enough of them, else whole patients, and no patient is split.",
-    "train": "The model, what it reads, and the fold whose training rows it is fitted on.",
+    "train": """\
+The model, what it reads, and the fold whose training rows it is fitted on.
+To learn labels or survival on top of it, name heads (class; cox or discrete; by probe or finetune), such as
+tune: {subtype: {task: subtype, head: class}, death: {task: OS, head: cox, how: finetune}}""",
     "evaluate": "What is reported on the test part, each beside trivial predictors and with an interval.",
 }
 
@@ -151,7 +154,7 @@ def params_text(sections: dict[str, Any], reasons: dict[str, list[str]]) -> str:
     """Return params.yaml: each section under a comment that says what it decides and why it is as it is."""
     parts = [_HEADER]
     for name, section in sections.items():
-        lines = [f"# {line}" for line in [_COMMENTS[name], *reasons.get(name, [])]]
+        lines = [f"# {line}" for line in [*_COMMENTS[name].splitlines(), *reasons.get(name, [])]]
         body = yaml.safe_dump({name: section}, sort_keys=False, width=200, allow_unicode=True, default_flow_style=None)
         parts.append("\n".join(lines) + "\n" + body)
     return "\n".join(parts)

@@ -21,7 +21,7 @@ from models.batch import MultiOmicsBatch
 from models.checkpoint import load_checkpoint
 from models.datamodule import CohortDataModule
 from models.files import write_json
-from models.tune.saved import Tuned, load_tuned
+from models.tune.saved import Tuned, heads_of, load_tuned
 from omicstore.audit import audit
 from omicstore.errors import LeakageError, UnknownNameError, UsageError
 from omicstore.splits import SplitSpec, make
@@ -246,9 +246,10 @@ def test_every_head_is_said_with_its_rows_and_beside_a_guess(tuned: Path, said: 
     assert lines["kind"].endswith("on the val rows that chose it (majority class 0.500)")
     assert "(chance 0.500)" in lines["cox"]
     entry = json.loads((tuned / "artifacts/aro/tuned/heads.json").read_text())["heads"]
+    assert heads_of(tuned / "artifacts/aro") == entry
     for name, reason in {
         "few": "0 of 79 train rows had an event of DSS; 12 are needed",
-        "rare": "1 classes of rare have 5 or more of the 72 labelled training rows; two are needed",
+        "rare": "of the 72 labelled training rows, 1 of the classes of rare have 5 or more; two are needed",
     }.items():
         assert lines[name] == f"head {name} was not trained: {entry[name]['not_trained']}"
         assert entry[name]["not_trained"] == reason
