@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from models.bench.registry import Asked, Published, Table
-from omicstore.errors import UsageError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from omicstore.store.reader import Store
 
 __all__ = ["TABLE"]
 
-_SPLIT = "bench-survpath"
 _TASK = "overall survival"
 _CLINIC = "clinical Cox"
 
@@ -27,6 +20,7 @@ def _make(asked: Asked) -> dict[str, Any]:
     import omicstore
     from models.bench.folds import FOLDS
     from models.bench.study import store_of
+    from models.bench.survpath import survpath_split
     from models.imputmae.config import FINE_TUNE, make_config
     from models.imputmae.table import Protocol, survival_table
 
@@ -43,7 +37,7 @@ def _make(asked: Asked) -> dict[str, Any]:
     root, path = store_of(asked.root)
     folds = range(1 if asked.quick else FOLDS)
     with omicstore.open(path) as store:
-        split = _split(asked, root, store)
+        split = survpath_split(asked, root, store)
         about = {"release": store.release, "simulated": store.simulated, "preset": preset}
         tables = {
             seed: survival_table(
@@ -67,21 +61,6 @@ def _make(asked: Asked) -> dict[str, Any]:
         "differences": apart,
         "folds": {str(seed): table["folds"] for seed, table in tables.items()},
     }
-
-
-def _split(asked: Asked, root: Path, store: Store) -> Path:
-    from models.bench.folds import import_split
-
-    folder = root / "splits" / _SPLIT
-    if asked.data is not None:
-        return import_split(root, store, asked.data / "splits" / "survpath" / "blca", _SPLIT, "survpath")
-    if not (folder / "manifest.json").is_file():
-        raise UsageError(
-            f"the study has no split {_SPLIT}: SurvPath's folds of BLCA",
-            expected=str(folder),
-            run=f"omicstore split import DIR --from survpath --name {_SPLIT}, or omicstore bench --data DIR",
-        )
-    return folder
 
 
 def _peer(method: str, value: str) -> Published:
