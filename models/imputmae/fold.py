@@ -158,7 +158,7 @@ class _Fold:
     def _judge(self, title: str, risk: Risk, curves: Curves | None = None) -> None:
         time, event = self.outcome
         found = survival_scores(outcome(self.train), self.outcome, risk, curves)
-        own = {key: np.array([found[key]]) for key in ("c_uno", "ibs") if key in found}
+        own: dict[str, NDArray[np.float64]] = {key: np.array([found[key]]) for key in ("c_uno", "ibs") if key in found}
         own["c_harrell"] = harrell(time, event, risk, self.weights)
         if curves is not None:
             own["c_antolini"] = antolini(time, event, curves(time), self.weights)

@@ -55,7 +55,7 @@ def reconstruction_scores(
         own = train.take(torch.nonzero(train.has(m))[:, 0])
         wanted = _observed(own, m)
         shown = test.take(torch.nonzero(test.has(m))[:, 0])
-        guesses = {
+        guesses: dict[str, NDArray[np.floating]] = {
             f"{OURS}, {name}": _guess(module, shown, m) for name, module in pretrained.items() if m in module.axes
         }
         guesses["train mean"] = TrainMean(wanted).predict(_observed(shown, m))
@@ -82,7 +82,7 @@ def _guess(module: ImpuTMAE, rows: MultiOmicsBatch, modality: str) -> NDArray[np
 
 
 def _scores(
-    rows: MultiOmicsBatch, modality: str, guesses: dict[str, NDArray[np.float32]], bootstrap: int, seed: int
+    rows: MultiOmicsBatch, modality: str, guesses: dict[str, NDArray[np.floating]], bootstrap: int, seed: int
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
     truth, weights = _observed(rows, modality), patient_weights(rows.patient_id, bootstrap, seed)
     return {name: prediction_metrics(truth, guess, weights) for name, guess in guesses.items()}
