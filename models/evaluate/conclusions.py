@@ -126,6 +126,11 @@ def _survival(part: dict[str, Any]) -> list[str]:
         f"with {part['events_test']} events: {better}."
     )
     said += [
+        f"The head {name.removeprefix('tuned_')} orders it with Harrell's C of {span(row['c'])}."
+        for name, row in rows.items()
+        if name.startswith("tuned_")
+    ]
+    said += [
         f"{_subject(d['method'])} {verdict(d['c'])} {named(d['against'])} (difference in C {span(d['c'])})."
         for d in part["differences"]
         if d["against"] == "clinical"

@@ -25,19 +25,12 @@ def make_batch(n: int = 40) -> MultiOmicsBatch:
 
 def test_leiden_finds_what_lies_apart_whatever_the_order_and_names_its_resolution() -> None:
     found = leiden(Z, resolution=0.2, seed=3)
-    assert found.agreement(LABEL) == {"nmi": 1, "ari": 1, "n_clusters": 3, "resolution": 0.2, "neighbours": 15}
+    assert (found.membership == LABEL).all()  # the largest first
+    assert (found.resolution, found.neighbours) == (0.2, 15)
     assert (leiden(Z, resolution=0.2, seed=3).membership == found.membership).all()
     order = RNG.permutation(90)
     assert adjusted_rand_score(leiden(Z[order], resolution=0.2).membership, found.membership[order]) == 1
     assert leiden(Z, resolution=4.0).membership.max() > 2
-
-
-def test_agreement_leaves_out_the_unlabelled() -> None:
-    found = leiden(Z, resolution=0.2)
-    wrong = LABEL.copy()
-    wrong[:10] = 2
-    assert found.agreement(wrong)["ari"] < 1
-    assert found.agreement(np.where(np.arange(90) < 10, -1, LABEL))["ari"] == 1
 
 
 def test_fewer_rows_than_neighbours_still_make_a_graph() -> None:
