@@ -37,6 +37,9 @@ class AROConfig:
         How the loss weighs modalities.
     mask_modality
         Probability with which a training step hides a modality that is there; the hidden one stays a target.
+    average
+        Whether a row's inputs are divided by the number of modalities that it is read from. Then the first layer has
+        the mean of what each of them gives alone, and not a sum that a network trained on one at a time has never met.
     lr, weight_decay
         AdamW's.
     schedule
@@ -62,6 +65,7 @@ class AROConfig:
     transform: str = "default"
     balance: Balance = "modalities"
     mask_modality: float = 0.9
+    average: bool = True
     lr: float = 1e-3
     weight_decay: float = 3.0
     schedule: Schedule = "cosine"
@@ -85,6 +89,7 @@ PRESETS: dict[str, AROConfig] = {
         transform="paper",
         balance="entries",
         mask_modality=0.0,
+        average=False,
         lr=1e-5,
         weight_decay=0.0,
         schedule="plateau",

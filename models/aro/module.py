@@ -66,9 +66,13 @@ class ARO(MultiOmicsModule):
             self.encoder.compile()
             self.decoder.compile()
 
+    def _inputs(self, batch: MultiOmicsBatch, keep: Tensor) -> Tensor:
+        """Return (B, sum of features): what the first layer reads of the modalities to keep, (B, M) bool."""
+        inputs = torch.cat([batch.input(m, keep[:, batch.modalities.index(m)]) for m in self.axes], dim=1)
+        return inputs / keep.sum(dim=1, keepdim=True).clamp(min=1) if self.config.average else inputs
+
     def _hidden(self, batch: MultiOmicsBatch, keep: Tensor) -> Tensor:
-        columns = [batch.input(m, keep[:, batch.modalities.index(m)]) for m in self.axes]
-        hidden: Tensor = self.encoder(self.input_dropout(torch.cat(columns, dim=1)))
+        hidden: Tensor = self.encoder(self.input_dropout(self._inputs(batch, keep)))
         return hidden
 
     def _decode(self, hidden: Tensor) -> dict[str, Tensor]:

@@ -154,6 +154,19 @@ def test_dropout_before_the_output_leaves_the_embedding_whole() -> None:
     assert not torch.equal(first, second)
 
 
+def test_what_is_read_together_is_averaged_in_the_first_layer_unless_as_published() -> None:
+    torch.manual_seed(0)
+    rows = batch().take(range(5, 10))
+    for average in (True, False):
+        model = ARO(AXES, make_config("small", {"hidden": 8, "average": average})).eval()
+        first = model.encoder[0]
+        alone = [first(model._inputs(rows, rows.only([m]).present)) for m in AXES]
+        together = first(model._inputs(rows, rows.present))
+        expected = (alone[0] + alone[1]) / 2 if average else alone[0] + alone[1] - first.bias
+        torch.testing.assert_close(together, expected)
+    assert not PRESETS["paper"].average
+
+
 def linear_rows(n: int, seed: int) -> Arrays:
     rng = np.random.default_rng(seed)
     hidden = rng.normal(size=(n, 2))
