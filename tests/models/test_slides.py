@@ -24,6 +24,7 @@ from models.checkpoint import load_checkpoint
 from models.datamodule import CohortDataModule
 from models.slides.axis import SlideAxis, SlideSettings
 from models.slides.read import choose, find_axis
+from models.transforms.refuse import refuse_foreign
 from models.transforms.state import load_state
 from omicstore.audit import audit
 from omicstore.errors import LeakageError, OmicstoreError, StudyError
@@ -158,7 +159,7 @@ def test_a_state_keeps_what_was_read(slides: Path, opened: Store, tmp_path: Path
     data = data_of(slides, opened, state=again, seed=8, slides=SlideSettings(n=2))
     assert data.axes["patches"] == 4 * WIDTH
     with pytest.raises(LeakageError, match="other patches of slides"):
-        data._refuse_foreign(state, replace(again, slides=replace(again.slides, seed=9)))
+        refuse_foreign(state, replace(again, slides=replace(again.slides, seed=9)), "default")
 
 
 def test_what_cannot_be_read_is_said(slides: Path, opened: Store) -> None:
