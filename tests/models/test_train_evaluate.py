@@ -26,6 +26,7 @@ def test_training_again_gives_the_same_bytes_and_reads_no_test_row(trained: Path
     assert set(before) == {
         "aro/calibration.json",
         "aro/calibration.safetensors",
+        "aro/card.md",
         "aro/history.json",
         "aro/sidecar.json",
         "aro/state/0/default.json",
