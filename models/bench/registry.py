@@ -18,6 +18,7 @@ __all__ = ["TABLES", "Asked", "Published", "Table", "get_table"]
 TABLES: dict[str, str] = {
     "aro-blca": "models.bench.aro_blca",
     "aro-ccle": "models.bench.aro_ccle",
+    "competitors-blca": "models.bench.competitors_blca",
     "imputmae-blca": "models.bench.imputmae_blca",
     "modis-intersim": "models.bench.modis_intersim",
 }
