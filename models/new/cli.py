@@ -322,7 +322,7 @@ def _samples(out: Output, given: Given, home: Path | None, checkpoint: Checkpoin
         out.note(note)
     for modality, count in aligned.features.items():
         out.note(f"{modality}: {count['known']} of the model's {count['expected']} features, {count['further']} others")
-    aligned.warnings[:0] = data.warnings
+    aligned.warnings[:0] = [*data.warnings, *data.strange_to(checkpoint.sidecar["cohorts"])]
     return aligned
 
 

@@ -15,7 +15,7 @@ from omicstore.harmonize.assay import Assay, Matrix, to_assays
 from omicstore.harmonize.combine import combine
 from omicstore.harmonize.genes import GeneResolver
 from omicstore.harmonize.references import References
-from omicstore.identifiers import find_barcode, is_ensembl_gene
+from omicstore.identifiers import NOT_A_DISEASE, cohort_of_disease, cohorts_agree, find_barcode, is_ensembl_gene
 from omicstore.modalities import MODALITIES, get_modality
 from omicstore.readers import expand, read
 from omicstore.recognise import survey
@@ -47,11 +47,29 @@ class NewData:
         What a person ought to check.
     notes
         What a person may want to know.
+    cohorts
+        Of samples with a barcode whose site is known, the cohort that the site collected for.
     """
 
     study: Study
     warnings: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    cohorts: dict[str, str] = field(default_factory=dict)
+
+    def strange_to(self, cohorts: Sequence[str]) -> list[str]:
+        """Return a warning where barcodes say that samples are of none of the cohorts that a model was trained on.
+
+        Examples
+        --------
+        >>> new = NewData(Study("new", (COHORT,), ()), cohorts={"TCGA-OR-A5J1-01": "ACC", "TCGA-BL-A13J-01": "BLCA"})
+        >>> new.strange_to(["BLCA"])
+        ['by their barcodes 1 of 2 samples are of ACC, and the model was trained on BLCA']
+        """
+        others = [c for c in self.cohorts.values() if not any(cohorts_agree(c, known) for known in cohorts)]
+        if not others:
+            return []
+        share = f"{len(others)} of {len(self.cohorts)} samples are of {', '.join(sorted(set(others)))}"
+        return [f"by their barcodes {share}, and the model was trained on {', '.join(cohorts)}"]
 
 
 def recognised_study(
@@ -236,6 +254,17 @@ def read_matrices(data: NewData, units: Mapping[str, str]) -> list[Matrix]:
         )
     for matrix in found:
         data.warnings += _several(matrix)
+        data.cohorts |= _cohorts(matrix, refs)
+    return found
+
+
+def _cohorts(matrix: Matrix, refs: References) -> dict[str, str]:
+    """Return the cohort of each sample whose site is known."""
+    found = {}
+    for sample, site in matrix.profiles.select("sample_id", "site").drop_nulls().iter_rows():
+        code = cohort_of_disease(refs.sites.get(site, ("", ""))[1])
+        if code is not None and code not in NOT_A_DISEASE:
+            found[sample] = code
     return found
 
 
