@@ -44,7 +44,8 @@ def running(work: Callable[[Job], Found], jobs: Sequence[Job], workers: int) -> 
     jobs
         What it is called with.
     workers
-        Processes, each with one thread; with one, the work is done here, whenever the next result is asked for.
+        Processes, each with one thread, as this one has meanwhile: threads that wait for each other on cores that are
+        all taken cost many times the work. With one, the work is done here, whenever the next result is asked for.
 
     Examples
     --------
@@ -55,7 +56,13 @@ def running(work: Callable[[Job], Found], jobs: Sequence[Job], workers: int) -> 
     if workers == 1:
         yield map(work, jobs)
         return
-    with one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    from threadpoolctl import threadpool_limits
+
+    with (
+        one_thread_each(),
+        threadpool_limits(1),
+        ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool,
+    ):
         try:
             yield pool.map(work, jobs)
         except BaseException:

@@ -23,7 +23,7 @@ RIDGE_ALPHAS: tuple[float, ...] = tuple(float(a) for a in np.logspace(-2, 3, 11)
 
 
 #: Trees of a forest, and parts of a cross-validation.
-_TREES, _PARTS = 200, 5
+_TREES, _PARTS = 100, 5
 
 #: Numbers of principal components tried.
 PCA_RANKS: tuple[int, ...] = (5, 10, 20, 40, 80)
