@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -229,6 +229,40 @@ def test_what_is_not_wanted_or_not_there_is_said() -> None:
     assert tables.predictions == []
     bare = judged(make_trial(labelled={}), judge_classes, judge_clusters)
     assert bare.body["classes"] == {"not_applicable": "the store has no labels"}
+
+
+class Classified(Sum):
+    """Says of each row the class that the mean of its first columns is nearest to."""
+
+    def class_probabilities(self, batch: MultiOmicsBatch) -> torch.Tensor:
+        nearest = self.encode(batch).z.amax(dim=1).round().clamp(0, 2).long()
+        return torch.nn.functional.one_hot(nearest, 3) * 0.7 + 0.1
+
+
+@dataclass
+class Head:
+    """A tuned head as the evaluation uses it; its classes are in an order of their own."""
+
+    head: str = "class"
+    task: str = "kind"
+    classes: tuple[str, ...] = ("C", "A")
+
+    def class_probabilities(self, batch: MultiOmicsBatch) -> np.ndarray:
+        return np.tile([0.3, 0.7], (len(batch), 1))
+
+
+def test_the_models_own_classes_and_tuned_heads_are_judged_under_their_names() -> None:
+    heads: Any = {"kind": Head(), "other": Head(task="grade")}
+    trial = make_trial(module=Classified({"rna": 6, "prot": 4}), own_task="kind", tuned=heads)
+    tables = judged(trial, judge_classes)
+    table = tables.body["classes"]["kind"]
+    assert table["ours"] == ["embedding", "knn5", "sum", "tuned_kind"]
+    assert {"sum", "tuned_kind"} <= {d["method"] for d in table["differences"]}
+    rows = tables.predictions[0].filter(pl.col("method") == "tuned_kind")
+    said = {c: set(rows.filter(pl.col("class") == c)["probability"].to_list()) for c in ("A", "B", "C")}
+    assert said == {"A": {0.7}, "B": {0.0}, "C": {0.3}}
+    methods = {row["method"]: row for row in table["methods"]}
+    assert methods["sum"]["accuracy"]["value"] > methods["majority"]["accuracy"]["value"]
 
 
 def test_batches_are_joined_row_by_row() -> None:
