@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 import torch
 from torch import nn
 
+from models.components.compiling import compile_in_place
 from models.components.encoders import mlp
 from models.components.losses import observed_huber
 from models.components.masking import drop_modalities
@@ -63,8 +64,8 @@ class ARO(MultiOmicsModule):
     def configure_model(self) -> None:
         """Compile encoder and decoder in place where the settings ask for it."""
         if self.config.compile:
-            self.encoder.compile()
-            self.decoder.compile()
+            compile_in_place(self.encoder)
+            compile_in_place(self.decoder)
 
     def _inputs(self, batch: MultiOmicsBatch, keep: Tensor) -> Tensor:
         """Return (B, sum of features): what the first layer reads of the modalities to keep, (B, M) bool."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, cast
 import torch
 from torch import nn
 
+from models.components.compiling import compile_in_place
 from models.components.losses import observed_mse
 from models.components.masking import drop_modalities
 from models.imputmae.masking import hide_tokens, n_visible
@@ -105,7 +106,7 @@ class ImpuTMAE(MultiOmicsModule):
         """Compile the transformers in place where the settings ask for it."""
         if self.config.compile:
             for part in (*self.encoders.values(), self.decoder):
-                cast("ModalityEncoder | JointDecoder", part).blocks.compile()
+                compile_in_place(cast("ModalityEncoder | JointDecoder", part).blocks)
 
     def seen(self, batch: MultiOmicsBatch) -> dict[str, Tensor]:
         """Return per modality (B, N) bool: the tokens with anything in them that may be read."""
