@@ -20,11 +20,12 @@ _FINISHED = Path("studies") / "modis-intersim.jsonl"
 def _make(asked: Asked) -> dict[str, Any]:
     from models.modis.table import Finished, jobs_of, make_table
 
+    preset = asked.preset or "table"
     moments = None if asked.data is None else asked.data / "intersim"
     jobs = (
-        jobs_of(seeds=asked.first(_SEEDS), samples=600, moments=moments, config={"max_epochs": 2})
+        jobs_of(seeds=asked.first(_SEEDS), samples=600, moments=moments, preset=preset, config={"max_epochs": 2})
         if asked.quick
-        else jobs_of(seeds=asked.first(_SEEDS), moments=moments)
+        else jobs_of(seeds=asked.first(_SEEDS), moments=moments, preset=preset)
     )
     done = 0
 

@@ -21,6 +21,7 @@ TABLES: dict[str, str] = {
     "competitors-blca": "models.bench.competitors_blca",
     "imputmae-blca": "models.bench.imputmae_blca",
     "modis-intersim": "models.bench.modis_intersim",
+    "modis-paired": "models.bench.modis_paired",
 }
 
 

@@ -17,9 +17,6 @@ __all__ = ["Scores", "differences", "rows_of"]
 #: Task, method, part (a fold, or a fold and a seed) and measure to (1 + resamples,), the value itself first.
 Scores: TypeAlias = dict[str, dict[str, dict[str, dict[str, NDArray[np.float64]]]]]
 
-#: Decides which of the simple methods is the best one.
-_DECIDES = "pearson"
-
 
 def rows_of(scores: Scores) -> list[dict[str, Any]]:
     """Return a row per task, method and measure.
@@ -49,7 +46,7 @@ def rows_of(scores: Scores) -> list[dict[str, Any]]:
     ]
 
 
-def differences(scores: Scores, model: str) -> list[dict[str, Any]]:
+def differences(scores: Scores, model: str, decides: str = "pearson") -> list[dict[str, Any]]:
     """Return the model less every other method, resample by resample and fold by fold.
 
     Parameters
@@ -58,17 +55,19 @@ def differences(scores: Scores, model: str) -> list[dict[str, Any]]:
         What was measured, every method on the same rows and resamples.
     model
         What the names of the model's own methods begin with.
+    decides
+        The measure by which one of the other methods is the best.
 
     Returns
     -------
     Rows as those of `rows_of`, with ``against``, and ``best``: whether that is the other method with the highest mean
-    Pearson r.
+    of the measure that decides.
     """
     found = []
     for task, methods in scores.items():
         by_fold = {name: _by_fold(parts) for name, parts in methods.items()}
         others = [name for name in methods if not name.startswith(model)]
-        best = max(others, key=lambda name: np.mean([v[_DECIDES][0] for v in by_fold[name].values()]))
+        best = max(others, key=lambda name: np.mean([v[decides][0] for v in by_fold[name].values()]))
         for own in methods:
             if own in others:
                 continue
