@@ -320,3 +320,29 @@ def test_another_model_has_another_calibration(copied: Path) -> None:
     edited(copied, "train", seed=18, config={"hidden": 16, "max_epochs": 2})
     run_train(copied)
     assert (copied / "artifacts/aro/calibration.safetensors").read_bytes() != before
+
+
+def test_samples_of_several_platforms_and_samples_that_come_twice(people: tuple, tmp_path: Path, trained: Path) -> None:
+    from models.new.align import align
+    from models.new.read import declared_study, read_matrices
+
+    checkpoint = load_checkpoint(trained / "artifacts" / "aro")
+    names = checkpoint.state.features("prot")
+    halves = {"a": names[: len(names) // 2], "b": names[len(names) // 2 :]}
+    rng = np.random.default_rng(0)
+    for platform, half in halves.items():
+        rows = {f"P{i}": rng.normal(size=len(half)) for i in range(6)}
+        pl.DataFrame({"antibody": half, **rows}).write_csv(tmp_path / f"{platform}.csv")
+    again = pl.read_csv(tmp_path / "a.csv").with_columns(pl.col("P0") + 1)
+    again.select("antibody", "P0").write_csv(tmp_path / "again.csv")
+    source = "{{path: {name}.csv, format: matrix, modality: prot, cohort: NEW, unit: log2_ratio, platform: {platform}}}"
+    lines = [source.format(name=n, platform=p) for n, p in (("a", "a"), ("b", "b"), ("again", "a"))]
+    (tmp_path / "study.yaml").write_text(
+        "study:\n  dataset: new\n  cohorts: [NEW]\n  samples: {from: id, patient: id, cohort: NEW, sample_type: primary}\n"
+        "  sources:\n" + "".join(f"    - {line}\n" for line in lines)
+    )
+    data = declared_study(tmp_path / "study.yaml", None)
+    batch = align(read_matrices(data, {"prot": "log2_ratio"}), checkpoint.state, ["rna", "prot"]).batch
+    assert list(batch.sample_id) == [f"P{i}" for i in range(6)]
+    assert int(batch.target_mask("prot").sum(dim=1).min()) > 0.9 * len(names)
+    assert data.warnings == ["prot: one profile is taken of each sample that comes more than once: P0"]
