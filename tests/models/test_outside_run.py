@@ -47,9 +47,10 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 
 def followed(n: int, *, planted: bool = False) -> Followed:
-    """Patients whose first gene, if planted, shortens their time."""
-    rna, meth = RNG.normal(size=(n, 30)), RNG.normal(size=(n, 20))
-    time = RNG.exponential(500 * np.exp(-1.5 * rna[:, 0]) if planted else 500, size=n) + 1
+    """Patients of whom something that all genes follow, if planted, shortens the time."""
+    z, rna, meth = RNG.normal(size=n), RNG.normal(size=(n, 30)), RNG.normal(size=(n, 20))
+    time = RNG.exponential(500 * np.exp(-1.5 * z) if planted else 500, size=n) + 1
+    rna += z[:, None]
     return Followed({"rna": rna, "meth": meth}, time, (RNG.random(n) < 0.8).astype(float))
 
 
@@ -160,7 +161,7 @@ def test_customics_itself_learns_a_planted_risk() -> None:
     again = customics_risks(train, val, new.views, epochs=(20,), seed=0)
     assert (on_val == again[0]).all()
     assert len(on_val) == 60
-    assert harrell(new.time, new.event, risk, np.ones((1, 100)))[0] > 0.6
+    assert harrell(new.time, new.event, risk, np.ones((1, 100)))[0] > 0.65
 
 
 @pytest.mark.slow
@@ -171,4 +172,4 @@ def test_flexynesis_itself_learns_a_planted_risk_and_searches_alike_each_time() 
     both = flexynesis_risks([(known, [new.views])] * 2, rounds=2, epochs=60, seed=0)
     assert both[0][0] == pytest.approx(alone[0])
     assert both[1][0] == pytest.approx(alone[0])
-    assert harrell(new.time, new.event, alone[0], np.ones((1, 100)))[0] > 0.6
+    assert harrell(new.time, new.event, alone[0], np.ones((1, 100)))[0] > 0.65
