@@ -99,8 +99,8 @@ TABLE = Table(
             "cross, Antolini's C is Harrell's."
         ),
         (
-            "The best single modality beside the clinic is chosen on val in each fold; in the differences it is the "
-            "better one of the table, which favours it."
+            "The best single modality beside the clinic is chosen on val in each fold; in the differences each "
+            "modality stands for itself."
         ),
         ("One fold has few events: no method is better than another where the interval of their difference holds 0."),
     ),

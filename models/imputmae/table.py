@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Protocol", "survival_table"]
 
-_DECIDES = "c_harrell"
+#: What the line of each fold says of its methods.
+_SAID = "c_harrell"
 
 
 def survival_table(
@@ -72,7 +73,7 @@ def survival_table(
         for own in found:
             done.append(own)
             mine = own.scores[SURVIVAL]
-            c = ", ".join(f"{m} {mine[m][_DECIDES][0]:.3f}" for m in mine if m.startswith((MODEL, CLINIC)))
+            c = ", ".join(f"{m} {mine[m][_SAID][0]:.3f}" for m in mine if m.startswith((MODEL, CLINIC)))
             say(f"fold {own.about['fold']}, {own.about['n_judged']} judged: C of {c}")
     names = [f"fold {own.about['fold']}" for own in done]
     merged = _merged(done)
@@ -133,21 +134,15 @@ def _differences(
 def _pairs(
     task: str, methods: dict[str, dict[str, list[NDArray[np.float64]]]], protocol: Protocol
 ) -> list[tuple[str, str]]:
-    """Return which methods are compared: survival with the best single modality and with every simple method."""
+    """Return which methods are compared; none is picked by its test scores, each modality stands for itself."""
     if task != SURVIVAL:
         return [(m, other) for m in methods if m.startswith(OURS) for other in methods if not other.startswith(OURS)]
-
-    def mean(method: str) -> float:
-        return float(np.mean([part[0] for part in methods[method][_DECIDES]]))
-
-    own = f"{MODEL}, {list(protocol.views)[-1]}"
-    alone = max((f"{MODEL}, {m}" for m in protocol.modalities), key=mean)
+    *alone, own = (f"{MODEL}, {name}" for name in protocol.views)
     simple = [m for m in methods if MODEL not in m]
     single = next(m for m in methods if m.startswith(f"{TOGETHER}, "))
     return [
-        *([(own, alone)] if own != alone else []),
-        *((own, other) for other in simple),
-        *((alone, other) for other in simple if own != alone),
+        *((own, one) for one in alone),
+        *((ours, other) for ours in (own, *alone) for other in simple),
         (TOGETHER, CLINIC),
         (single, CLINIC),
         (TOGETHER, single),

@@ -129,6 +129,9 @@ def test_the_table_is_whole_and_the_same_each_time(study: Path, store: Store, mo
     pairs = {(d["method"], d["against"]) for d in body["differences"]}
     assert ("clinical + ImpuTMAE", "clinical Cox") in pairs
     assert ("ImpuTMAE", "ridge") in pairs
+    # No modality is picked by its test scores.
+    assert {("ImpuTMAE, all", f"ImpuTMAE, {m}") for m in ("rna", "prot")} <= pairs
+    assert {(f"ImpuTMAE, {n}", "clinical Cox") for n in ("rna", "prot", "all")} <= pairs
 
 
 def test_a_fold_tuned_with_more_seeds_answers_by_their_mean(study: Path, store: Store) -> None:
