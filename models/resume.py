@@ -1,8 +1,9 @@
 """Resume points: a training that was stopped goes on from its last one, and ends as if it had not been stopped.
 
 A point is one safetensors file. Its tensors are weights, moments of the optimizers, the best weights so far and the
-states of the random generators; its header holds what is no tensor, and the settings that decide the training. It takes
-the place of the one before in one step, so that a power cut leaves either. A point of another training is not used.
+states of the random generators; its header holds what is no tensor, the settings that decide the training, and a hash
+over all of it. It takes the place of the one before in one step, so that a power cut leaves either. A point of another
+training is not used, nor one that was changed after it was written: weights that other rows have taught do not come in.
 """
 
 from __future__ import annotations
@@ -75,11 +76,15 @@ class ResumePoint:
         try:
             with safe_open(path, framework="pt") as file:
                 header = file.metadata()
-                made = json.loads(header["decides"])
-                if made == self._decides:
-                    return unpack({name: file.get_tensor(name) for name in file.keys()}, header["state"])  # noqa: SIM118
-            names = sorted(n for n in made.keys() | self._decides if made.get(n) != self._decides.get(n))
-            found = f"is of a training with other {', '.join(names)}"
+                made, seal = json.loads(header["decides"]), header["sha256"]
+                tensors = {name: file.get_tensor(name) for name in file.keys()} if made == self._decides else {}  # noqa: SIM118
+            if made != self._decides:
+                names = sorted(n for n in made.keys() | self._decides if made.get(n) != self._decides.get(n))
+                found = f"is of a training with other {', '.join(names)}"
+            elif seal != _seal(tensors, header["state"]):
+                found = "was changed after it was written"
+            else:
+                return unpack(tensors, header["state"])
         except (SafetensorError, OSError, ValueError, KeyError, TypeError, AttributeError):
             found = "cannot be read"
         self.say(f"the resume point in {self.folder} {found}, so training starts anew")
@@ -102,7 +107,8 @@ class ResumePoint:
                 self.folder.mkdir(parents=True)
                 (self.folder / ".gitignore").write_text("*\n", encoding="utf-8")
             with staged(self.folder / _FILE) as beside:
-                save_file(tensors, beside, metadata={"decides": json.dumps(self._decides), "state": text})
+                header = {"decides": json.dumps(self._decides), "state": text, "sha256": _seal(tensors, text)}
+                save_file(tensors, beside, metadata=header)
         except OSError as error:
             self.say(f"no resume point is written: {error.strerror or error}")
             self._due = float("inf")
@@ -197,6 +203,11 @@ def _hash(weights: Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}\n".encode())
         digest.update(plain.numpy().data)
     return digest.hexdigest()
+
+
+def _seal(tensors: Mapping[str, Tensor], text: str) -> str:
+    """Return one hash over what `models.packing.pack` made; the order of the tensors makes no difference."""
+    return _short([_hash(dict(sorted(tensors.items()))), text])
 
 
 def _short(value: Any) -> str:

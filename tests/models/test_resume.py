@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from model_runs import content, edited
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 import models.resume
 import omicstore
@@ -123,6 +125,28 @@ def test_a_broken_point_is_said_and_not_used(
     assert any("cannot be read, so training starts anew" in line for line in run(root))
     assert (root / "artifacts/aro/sidecar.json").is_file()
     assert not path.parent.exists()
+
+
+@pytest.mark.parametrize("what", ["weights", "history"])
+def test_a_doctored_point_is_said_and_not_used(
+    tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    root = tiny("aro")
+    run(root)
+    expected = content(root / "artifacts")
+    shutil.rmtree(root / "artifacts")
+    stop_in(root, 3, monkeypatch)
+    path = root / "artifacts" / ".aro.resume" / "point.safetensors"
+    with safe_open(path, framework="pt") as file:
+        header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    if what == "weights":  # as if test rows had taught them
+        name = next(name for name, tensor in tensors.items() if tensor.dim() == 2)
+        tensors[name] = tensors[name] + 0.1
+    else:
+        header["state"] = header["state"].replace('"loss", ', '"loss", -')
+    save_file(tensors, path, metadata=header)
+    assert any("was changed after it was written, so training starts anew" in line for line in run(root))
+    assert content(root / "artifacts") == expected
 
 
 def test_fresh_starts_anew(tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
