@@ -240,7 +240,8 @@ def load_tuned(folder: Path, base: Checkpoint) -> dict[str, Tuned]:
     ------
     LeakageError
         If a head sits on another model or was exchanged, left out or edited; if weights, bins and sidecar speak of
-        different rows; or if another epoch was kept than the val losses choose.
+        different rows; if rows taught it that did not teach its model; or if another epoch was kept than the val losses
+        choose.
     """
     path = folder / "tuned" / "heads.json"
     found = sorted(p.parent.name for p in folder.glob("tuned/*/sidecar.json"))
@@ -289,6 +290,7 @@ def _load(own: Path, seal: str, base: Checkpoint) -> Tuned:
         raise _exchanged(f"the head in {own} is put together from several: its weights and its sidecar disagree")
     refuse_other_choice(own, sidecar)
     bins = _bins(own, sidecar)
+    _refuse_strange_rows(own, sidecar, base)
     task = HeadTask(sidecar["name"], sidecar["task"], sidecar["head"], sidecar["how"], sidecar["asked"])
     config = head_config(task, sidecar["config"])
     tensors = load_file(path)
@@ -298,6 +300,22 @@ def _load(own: Path, seal: str, base: Checkpoint) -> Tuned:
     if unexpected or set(missing) & set(network.learned()):
         raise OmicstoreError(f"{path} does not fit the head {task.name}", run="omicstore train")
     return Tuned(task.name, task.task, task.head, task.how, classes, sidecar, network.eval())
+
+
+def _refuse_strange_rows(own: Path, sidecar: dict[str, Any], base: Checkpoint) -> None:
+    """Raise where rows taught the head that did not teach its model, or such rows are said to be of val."""
+    learned_from = set(base.state.fitted_on)
+    for part, strange in (
+        ("train", set(sidecar["rows"]["train"]) - learned_from),
+        ("val", set(sidecar["rows"]["val"]) & learned_from),
+    ):
+        if strange or row_hash(sidecar["rows"][part]) != sidecar["row_hash"][part]:
+            named = f", such as {min(strange)}" if strange else ""
+            raise LeakageError(
+                f"the {part} rows of the head in {own} are not {part} rows of its model{named}",
+                expected="rows of the split that the model was trained on",
+                run="omicstore train",
+            )
 
 
 def _bins(own: Path, sidecar: dict[str, Any]) -> TimeBins | None:

@@ -14,6 +14,8 @@ import pytest
 import torch
 import yaml
 from model_runs import content, edited, run_train
+from safetensors import safe_open
+from safetensors.torch import save_file
 from store_factory import make_cohort
 
 import omicstore
@@ -24,6 +26,7 @@ from models.files import write_json
 from models.tune.saved import Tuned, heads_of, load_tuned
 from omicstore.audit import audit
 from omicstore.errors import LeakageError, UnknownNameError, UsageError
+from omicstore.files import canonical_json, sha256_of
 from omicstore.splits import SplitSpec, make
 from omicstore.store.splitfile import body_hash, row_hash
 from omicstore.store.writer import assemble
@@ -342,16 +345,26 @@ def test_the_audit_finds_it_too(own: Path, how: str, message: str) -> None:
     assert message in str(found.to_json())
 
 
-def test_the_audit_names_rows_that_may_not_teach(own: Path) -> None:
+@pytest.mark.parametrize("taught", ["train", "val"])
+def test_rows_that_may_not_teach_are_named(own: Path, taught: str) -> None:
     test, folder = part(own, "test").sample_id, own / "artifacts/aro/tuned"
     body = json.loads((folder / "cox/sidecar.json").read_text())
-    rows = {"train": sorted([*body["rows"]["train"], test[0]]), "val": body["rows"]["val"]}
+    strange = test[0] if taught == "train" else body["rows"]["train"][0]
+    rows = body["rows"] | {taught: sorted([*body["rows"][taught], strange])}
     hashes = {name: row_hash(ids) for name, ids in rows.items()}
+    with safe_open(folder / "cox/weights.safetensors", framework="pt") as file:
+        said, tensors = json.loads(file.metadata()["trained_on"]), {k: file.get_tensor(k) for k in file.keys()}  # noqa: SIM118
+    path = folder / "cox/weights.safetensors"
+    save_file(tensors, path, metadata={"trained_on": canonical_json(said | {"row_hash": hashes["train"]}).decode()})
+    weights = body["weights"] | {"sha256": sha256_of(path)}
     listed = json.loads((folder / "heads.json").read_text())["heads"]
-    listed["cox"]["sidecar_hash"] = _resealed(folder / "cox/sidecar.json", rows=rows, row_hash=hashes)
+    seal = _resealed(folder / "cox/sidecar.json", rows=rows, row_hash=hashes, weights=weights)
+    listed["cox"]["sidecar_hash"] = seal
     _resealed(folder / "heads.json", "heads_hash", heads=listed)
     found = str(audit(own / "artifacts/aro", checks=["checkpoint"])["checkpoint"].to_json())
-    assert f"tuned/cox: 1 of its train rows are not of the train part of fold 0: {test[0]}" in found
+    assert f"tuned/cox: 1 of its {taught} rows are not of the {taught} part of fold 0: {strange}" in found
+    with pytest.raises(LeakageError, match=f"the {taught} rows of the head in .* such as {strange}"):
+        heads(own)
 
 
 def test_heads_of_another_model_are_refused(own: Path) -> None:
