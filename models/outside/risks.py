@@ -53,8 +53,8 @@ class Effort:
     """
 
     components: int = 50
-    epochs: tuple[int, ...] = (30, 60)
-    rounds: int = 10
+    epochs: tuple[int, ...] = (30,)
+    rounds: int = 5
     most: int = 500
     seed: int = 0
 
