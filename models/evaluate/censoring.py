@@ -1,7 +1,7 @@
 """Weights for who was followed no longer, and the scores that take them, under every weighting of the patients at once.
 
 Uno's C and the Brier score weigh by the inverse of the Kaplan-Meier probability of still being followed, fitted on the
-rows that the models were fitted on. `models.evaluate.curves` has both from scikit-survival, one weighting at a time.
+rows that the models were fitted on. Under one weighting both are scikit-survival's; the tests compare.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Censoring:
         self.times = np.linspace(self.time.min(), self.horizon, _N_TIMES, endpoint=False) if room else np.empty(0)
         before = self.time < self.horizon
         self._inverse = np.zeros(len(time))
-        self._inverse[before] = 1 / self.followed.predict_proba(self.time[before])
+        if before.any():
+            self._inverse[before] = 1 / self.followed.predict_proba(self.time[before])
 
     def uno(self, risk: NDArray[np.floating], weights: Floats) -> Floats:
         """Return Uno's C (Uno et al. 2011, Stat. Med. 30:1105) under each row of weights, (B,).

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from models.evaluate.metrics import METRICS
-from models.evaluate.scores import CLASS_SCORES
+from models.evaluate.resampled import CLASS_SCORES
 
 __all__ = ["flat_metrics"]
 

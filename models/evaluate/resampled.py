@@ -11,14 +11,26 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-__all__ = ["agreement", "areas", "resampled_scores"]
+__all__ = ["CLASS_SCORES", "agreement", "areas", "resampled_scores"]
+
+#: Name to title.
+CLASS_SCORES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro-F1",
+    "weighted_f1": "weighted F1",
+    "mcc": "MCC",
+    "auroc": "AUROC, one class against the rest",
+}
 
 
 def resampled_scores(truth: NDArray[np.integer], probabilities: Floats, weights: Floats) -> dict[str, Floats]:
-    """Return the scores of `models.evaluate.scores.CLASS_SCORES` under each row of weights.
+    """Return the scores of `CLASS_SCORES` under each row of weights.
 
-    They are defined there, and are scikit-learn's with ``sample_weight``: a class that a resample has not drawn is not
-    in its truth.
+    They are scikit-learn's with ``sample_weight``, where a class that a resample has not drawn is not in its truth.
+    Macro-F1 is the mean over the classes that are found in the truth or in the labels, weighted F1 the mean by the
+    truth's rows, balanced accuracy the mean recall of its classes, MCC 0 where all is of one class. AUROC is the mean
+    over the classes that have some rows and not all; NaN where none has.
 
     Parameters
     ----------
@@ -46,8 +58,8 @@ def resampled_scores(truth: NDArray[np.integer], probabilities: Floats, weights:
     n_true, n_found, right = weights @ true, weights @ found, weights @ (true * found)
     hits = right.sum(axis=1)
     f1 = _ratio(2 * right, n_true + n_found)
-    met, wrong = total * hits - (n_true * n_found).sum(axis=1), total**2
-    spread = (wrong - (n_true**2).sum(axis=1)) * (wrong - (n_found**2).sum(axis=1))
+    met, most = total * hits - (n_true * n_found).sum(axis=1), total**2
+    spread = (most - (n_true**2).sum(axis=1)) * (most - (n_found**2).sum(axis=1))
     return {
         "accuracy": hits / total,
         "balanced_accuracy": np.nanmean(_ratio(right, n_true), axis=1),

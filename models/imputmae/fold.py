@@ -12,9 +12,9 @@ import torch
 import omicstore
 from models.datamodule import CohortDataModule
 from models.evaluate.bootstrap import patient_weights
+from models.evaluate.censoring import Censoring
 from models.evaluate.concordance import harrell
 from models.evaluate.curves import antolini
-from models.evaluate.survival_scores import survival_scores
 from models.imputmae.recovered import reconstruction_scores, side_by_side
 from models.imputmae.rivals import clinical_risk, component_risks, factor_risk, with_clinic
 from models.imputmae.rows import after_zero, judged_rows, outcome, patients_of
@@ -70,7 +70,7 @@ class FoldScores:
     about
         How many were judged, and what was chosen.
     scores
-        Task, method and measure to (1 + resamples,), the value itself first; (1,) of what is not resampled.
+        Task, method and measure to (1 + resamples,), the value itself first.
     """
 
     about: dict[str, Any]
@@ -120,6 +120,7 @@ class _Fold:
         self.judged = judged_rows(self.data.part("test"))
         self.outcome = outcome(self.judged)
         self.weights = patient_weights(self.judged.patient_id, protocol.bootstrap, protocol.seed + job.fold)
+        self.censoring = Censoring(*outcome(self.train), *self.outcome)
         self.scores: dict[str, dict[str, NDArray[np.float64]]] = {}
         self.risks: dict[str, Risk] = {}
 
@@ -157,11 +158,12 @@ class _Fold:
 
     def _judge(self, title: str, risk: Risk, curves: Curves | None = None) -> None:
         time, event = self.outcome
-        found = survival_scores(outcome(self.train), self.outcome, risk, curves)
-        own: dict[str, NDArray[np.float64]] = {key: np.array([found[key]]) for key in ("c_uno", "ibs") if key in found}
-        own["c_harrell"] = harrell(time, event, risk, self.weights)
+        own = {"c_harrell": harrell(time, event, risk, self.weights), "c_uno": self.censoring.uno(risk, self.weights)}
         if curves is not None:
-            own["c_antolini"] = antolini(time, event, curves(time), self.weights)
+            own["c_antolini"] = antolini(time, event, np.asarray(curves(time)), self.weights)
+            if len(times := self.censoring.times):
+                parts = self.censoring.brier(np.asarray(curves(times)))
+                own["ibs"] = (self.weights @ parts) / self.weights.sum(axis=1)
         self.scores[title], self.risks[title] = own, risk
 
     def _component_risks(self, modalities: tuple[str, ...]) -> dict[str, Risk]:

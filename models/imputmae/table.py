@@ -64,7 +64,7 @@ def survival_table(
     Returns
     -------
     ``rows``: per task, method and measure the ``mean`` over folds, its ``sd`` over folds, ``low`` and ``high`` (95%,
-    patient bootstrap; None of what is not resampled) and ``each`` fold; ``differences``: the same of methods in pairs,
+    patient bootstrap) and ``each`` fold; ``differences``: the same of methods in pairs,
     resampled together; ``folds``: what is known of each. Tasks are the survival and the translation of each modality.
     """
     jobs = [FoldJob(store.root, split, fold, protocol) for fold in folds]
@@ -98,15 +98,20 @@ def _merged(done: Sequence[FoldScores]) -> Merged:
     first, found = done[0].scores, {}
     for task, methods in first.items():
         shared = [m for m in methods if all(m in own.scores[task] for own in done)]
-        found[task] = {m: {k: [own.scores[task][m][k] for own in done] for k in methods[m]} for m in shared}
+        found[task] = {m: _measures([own.scores[task][m] for own in done]) for m in shared}
     return found
+
+
+def _measures(parts: Sequence[dict[str, NDArray[np.float64]]]) -> dict[str, list[NDArray[np.float64]]]:
+    """Return per measure that all folds have a row per fold."""
+    return {k: [own[k] for own in parts] for k in parts[0] if all(k in own for own in parts)}
 
 
 def _summary(names: Sequence[str], parts: Sequence[NDArray[np.float64]]) -> dict[str, Any]:
     # A resample without a pair to compare is left out of the mean over folds.
     mean = np.nanmean(np.stack(list(parts)), axis=0)
     each = [float(part[0]) for part in parts]
-    ends = estimate(mean) if len(mean) > 1 else {"low": None, "high": None}
+    ends = estimate(mean)
     return {
         "mean": round(float(mean[0]), 6),
         "sd": round(float(np.std(each, ddof=1)), 6) if len(each) > 1 else None,

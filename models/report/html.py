@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from models.checkpoint import read_sidecar
 from models.evaluate.conclusions import decimals
 from models.evaluate.metrics import METRICS
-from models.evaluate.scores import CLASS_SCORES
+from models.evaluate.resampled import CLASS_SCORES
 from models.evaluate.sealing import read_evaluation
 from models.registry import get_model
 from models.report.figures import (

@@ -1,4 +1,4 @@
-"""Scores are those of the libraries they name, refuse what they cannot judge, and do not depend on the order of rows."""
+"""Scores are those of the libraries they name, and say where they cannot judge."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.metrics import roc_auc_score
 from sksurv.metrics import brier_score, concordance_index_censored, concordance_index_ipcw
 from sksurv.util import Surv
 
+from models.evaluate.censoring import Censoring
 from models.evaluate.concordance import harrell
-from models.evaluate.curves import LEAST_FOLLOWED, antolini, integrated_brier, uno, weighting_horizon
-from models.evaluate.scores import CLASS_SCORES, auroc, class_scores
-from models.evaluate.survival_scores import SURVIVAL_SCORES, survival_scores
-from omicstore.errors import UsageError
+from models.evaluate.curves import LEAST_FOLLOWED, antolini, weighting_horizon
+from models.evaluate.resampled import resampled_scores
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it calls torch.jit.script as it is imported
@@ -40,55 +39,18 @@ def followed(draw: st.DrawFn, *, ties: bool = True) -> Survival:
     return time, event, rng.integers(0, 8, n).astype(float)
 
 
-@st.composite
-def classified(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
-    n, c = draw(st.integers(4, 40)), draw(st.integers(2, 5))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    return rng.integers(-1, c, n), rng.dirichlet(np.ones(c), n)
-
-
-@given(classified())
-@settings(max_examples=40, deadline=None)
-def test_class_scores_leave_out_the_unlabelled_and_follow_no_order(rows: tuple[np.ndarray, np.ndarray]) -> None:
-    truth, probabilities = rows
-    assume((truth >= 0).any())
-    found = class_scores(truth, probabilities)
-    assert set(found) == set(CLASS_SCORES)
-    keep = np.flatnonzero(truth >= 0)[::-1]
-    assert class_scores(truth[keep], probabilities[keep]) == pytest.approx(found, nan_ok=True)
-    # Beyond this scikit-learn warns, and says the same.
-    if set(probabilities[keep].argmax(axis=1)) <= set(truth[keep]) and len(set(truth[keep])) > 1:
-        mean_recall = balanced_accuracy_score(truth[keep], probabilities[keep].argmax(axis=1))
-        assert found["balanced_accuracy"] == pytest.approx(mean_recall)
+def uno(train: tuple[np.ndarray, np.ndarray], time: np.ndarray, event: np.ndarray, risk: np.ndarray) -> float:
+    return float(Censoring(*train, time, event).uno(risk, np.ones((1, len(time))))[0])
 
 
 def test_auroc_is_sklearns_and_leaves_out_classes_without_rows() -> None:
     rng = np.random.default_rng(0)
     truth, probabilities = rng.integers(0, 4, 60), rng.dirichlet(np.ones(4), 60)
     theirs = roc_auc_score(truth, probabilities, multi_class="ovr", average="macro")
-    assert auroc(truth, probabilities) == pytest.approx(theirs)
     more = np.column_stack([probabilities * 0.9, np.full(60, 0.1)])
-    assert auroc(truth, more) == pytest.approx(theirs)
-    assert np.isnan(auroc(np.zeros(3, dtype=int), probabilities[:3]))
-
-
-@pytest.mark.parametrize(
-    ("given_", "message"),
-    [
-        (np.array([0, 1, 1]), r"hard labels, int64 of shape \(3,\)"),
-        (np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]), r"hard labels, float64 of shape \(3, 2\)"),
-        (np.array([[True, False], [False, True], [False, True]]), "hard labels, bool"),
-        (np.array([[1.5, -3.0], [0.2, 0.1], [0.4, 0.6]]), "rows of probabilities that sum to -1.5 to 1"),
-    ],
-)
-def test_auroc_refuses_what_are_no_probabilities(given_: np.ndarray, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
-        auroc(np.array([0, 1, 1]), given_)
-
-
-def test_no_labelled_row_is_said() -> None:
-    with pytest.raises(UsageError, match="no row is labelled"):
-        class_scores(np.array([-1, -1]), np.full((2, 2), 0.5))
+    for shares in (probabilities, more):
+        assert resampled_scores(truth, shares, np.ones((1, 60)))["auroc"][0] == pytest.approx(theirs)
+    assert np.isnan(resampled_scores(np.zeros(3, dtype=int), probabilities[:3], np.ones((1, 3)))["auroc"][0])
 
 
 @given(followed())
@@ -103,7 +65,7 @@ def test_uno_is_scikit_survivals_with_the_horizon_as_tau(rows: Survival) -> None
         theirs = concordance_index_ipcw(outcome, outcome, risk, tau=end)[0]
     except ZeroDivisionError:
         theirs = np.nan
-    assert uno(time, event, time, event, risk, end) == pytest.approx(theirs, nan_ok=True)
+    assert uno((time, event), time, event, risk) == pytest.approx(theirs, nan_ok=True)
 
 
 def test_uno_without_censoring_is_harrell_and_without_events_is_nothing() -> None:
@@ -111,8 +73,8 @@ def test_uno_without_censoring_is_harrell_and_without_events_is_nothing() -> Non
     time, risk, event = rng.permutation(30) + 1.0, rng.normal(size=30), np.ones(30)
     plain = harrell(time, event, risk, np.ones((1, 30)))[0]
     # The horizon is the longest time, so that the last event does not count; nobody could be compared with it.
-    assert uno(time, event, time, event, risk, weighting_horizon(time, event, time)) == pytest.approx(plain)
-    assert np.isnan(uno(time, event, time, np.zeros(30), risk, 20.0))
+    assert uno((time, event), time, event, risk) == pytest.approx(plain)
+    assert np.isnan(uno((time, event), time, np.zeros(30), risk))
 
 
 @given(followed(), st.integers(0, 2**32 - 1))
@@ -163,27 +125,28 @@ def test_brier_is_the_mean_of_scikit_survivals_curve_up_to_the_horizon() -> None
     rng = np.random.default_rng(4)
     time, event = rng.exponential(300, 120) + 1, (rng.random(120) < 0.6).astype(float)
     train_time, train_event = rng.exponential(300, 200) + 1, (rng.random(200) < 0.6).astype(float)
-    end = weighting_horizon(train_time, train_event, time)
-    times = np.linspace(time.min(), end * 0.9, 40)
+    scale = Censoring(train_time, train_event, time, event)
+    times, end = scale.times, scale.horizon
+    assert end == weighting_horizon(train_time, train_event, time)
     survival = np.exp(-0.6 * times / 300)[None, :].repeat(120, axis=0)
-    found = integrated_brier(train_time, train_event, time, event, survival, times)
-    short = time < min(end, train_time.max())
-    train = Surv.from_arrays(train_event == 1, train_time)
+    found = scale.brier(survival).mean()
     # Cutting off at the horizon changes no score before it; where no cut is needed scikit-survival gives the same.
-    cut = Surv.from_arrays((event == 1) & short, np.minimum(time, end))
-    _, curve = brier_score(train, cut, survival, times)
+    cut = Surv.from_arrays((event == 1) & (time < end), np.minimum(time, end))
+    _, curve = brier_score(Surv.from_arrays(train_event == 1, train_time), cut, survival, times)
     assert found == pytest.approx(np.trapezoid(curve, times) / (times[-1] - times[0]))
-    coin = integrated_brier(train_time, train_event, time, event, np.full((120, 40), 0.5), times)
+    coin = scale.brier(np.full((120, len(times)), 0.5)).mean()
     assert coin == pytest.approx(0.25, abs=0.05)
     assert found < coin
 
 
-def test_brier_outside_the_follow_up_is_refused() -> None:
+def test_there_is_no_time_for_the_brier_score_outside_the_follow_up() -> None:
     time, event = np.arange(1.0, 21.0), np.tile([1.0, 0.0], 10)
-    end = weighting_horizon(time, event, time)
-    for times in (np.array([0.5, 2.0]), np.array([2.0, end]), np.array([2.0])):
-        with pytest.raises(UsageError, match="choose times within the follow-up"):
-            integrated_brier(time, event, time, event, np.full((20, len(times)), 0.5), times)
+    beyond = Censoring(time, event, time + 100, event)
+    assert not len(beyond.times)
+    assert np.isnan(beyond.uno(time, np.ones((1, 20)))[0])
+    inside = Censoring(time, event, time, event)
+    assert inside.times[0] == 1
+    assert inside.times[-1] < inside.horizon
 
 
 def test_weights_stay_below_their_bound() -> None:
@@ -194,10 +157,10 @@ def test_weights_stay_below_their_bound() -> None:
 
 def test_weights_are_made_of_the_training_rows_alone() -> None:
     rng = np.random.default_rng(1)
-    time, event, risk = rng.permutation(40) + 1.0, (rng.random(40) < 0.7).astype(float), rng.normal(size=40)
+    time, event, risk = rng.permutation(40) / 4 + 1.0, (rng.random(40) < 0.7).astype(float), rng.normal(size=40)
     train = [(rng.permutation(40) + 1.0, (rng.random(40) < p).astype(float)) for p in (0.4, 0.95)]
-    end = min(weighting_horizon(*t, time) for t in train)
-    first, second = (uno(*t, time, event, risk, end) for t in train)
+    assert len({weighting_horizon(*t, time) for t in train}) == 1
+    first, second = (uno(t, time, event, risk) for t in train)
     assert first != second
 
 
@@ -207,11 +170,15 @@ def test_a_model_that_knows_the_truth_is_better_in_every_score() -> None:
     happens, leaves = rng.exponential(300 / rate), rng.exponential(500, 400)
     time, event = np.minimum(happens, leaves) + 1, (happens <= leaves).astype(float)
     train, test = (time[:200], event[:200]), (time[200:], event[200:])
-    known = survival_scores(train, test, rate[200:], lambda at: np.exp(-rate[200:, None] * at / 300))
-    shuffled = rng.permutation(rate[200:])
-    blind = survival_scores(train, test, shuffled, lambda at: np.exp(-shuffled[:, None] * at / 300))
-    assert set(known) == {*SURVIVAL_SCORES, "horizon"}
+    scale, ones = Censoring(*train, *test), np.ones((1, 200))
+
+    def scores(rates: np.ndarray) -> dict[str, float]:
+        alive = np.exp(-rates[:, None] * test[0] / 300)
+        found = {"harrell": harrell(*test, rates, ones), "antolini": antolini(*test, alive, ones)}
+        found |= {"uno": scale.uno(rates, ones), "ibs": scale.brier(np.exp(-rates[:, None] * scale.times / 300))}
+        return {name: float(values.mean()) for name, values in found.items()}
+
+    known, blind = scores(rate[200:]), scores(rng.permutation(rate[200:]))
     assert known["ibs"] < blind["ibs"]
-    assert all(known[c] > 0.65 > 0.58 > blind[c] for c in ("c_harrell", "c_uno", "c_antolini"))
-    assert known["c_antolini"] == pytest.approx(known["c_harrell"])
-    assert set(survival_scores(train, test, rate[200:])) == {"c_harrell", "c_uno", "horizon"}
+    assert all(known[c] > 0.65 > 0.58 > blind[c] for c in ("harrell", "uno", "antolini"))
+    assert known["antolini"] == pytest.approx(known["harrell"])
