@@ -10,11 +10,14 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
 __all__ = ["MultiOmicsBatch", "Targets"]
+
+#: Rows that are put through a model at once where nothing is learned.
+_PIECE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +148,11 @@ class MultiOmicsBatch:
         values = self.values[modality]
         return torch.where(mask, values, torch.zeros((), dtype=values.dtype, device=values.device))
 
+    def measured(self, modality: str) -> NDArray[np.float32]:
+        """Return (B, F) float32 with NaN wherever there is nothing to read."""
+        mask = self.target_mask(modality).cpu().numpy()
+        return np.where(mask, self.values[modality].cpu().numpy(), np.float32(np.nan))
+
     def hide(self, modalities: Iterable[str]) -> MultiOmicsBatch:
         """Return the batch as it would be had `modalities` never been measured."""
         hidden = set(modalities)
@@ -168,6 +176,16 @@ class MultiOmicsBatch:
             tuple(self.sample_id[i] for i in where),
             tuple(self.patient_id[i] for i in where),
         )
+
+    def first_per_patient(self) -> MultiOmicsBatch:
+        """Return one row per patient, the first, in their order."""
+        first = {patient: i for i, patient in reversed(list(enumerate(self.patient_id)))}
+        return self.take(sorted(first.values()))
+
+    def pieces(self) -> Iterator[MultiOmicsBatch]:
+        """Yield the rows in their order, as many at a time as a model may read."""
+        for start in range(0, len(self), _PIECE):
+            yield self.take(range(start, min(start + _PIECE, len(self))))
 
     @property
     def nbytes(self) -> int:

@@ -9,7 +9,6 @@ import torch
 
 from models.baselines.prediction import PCAReconstruction, TrainMean
 from models.bench.rivals import GroupMean, rival_guesses
-from models.evaluate.prediction import observed_array
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,9 +45,9 @@ def translated(
     """
     source, target = pair
     fitted_on = [part.take(torch.nonzero(part.has(source) & part.has(target))[:, 0]) for part in known]
-    inputs, targets = (np.vstack([observed_array(part, m) for part in fitted_on]) for m in pair)
+    inputs, targets = (np.vstack([part.measured(m) for part in fitted_on]) for m in pair)
     groups = None if tissues is None else (_groups(tissues, fitted_on), _groups(tissues, [judged]))
-    return rival_guesses((inputs, targets), observed_array(judged, source), groups)
+    return rival_guesses((inputs, targets), judged.measured(source), groups)
 
 
 def reconstructed(
@@ -77,13 +76,13 @@ def reconstructed(
     -------
     Per method (n, F).
     """
-    whole = {m: np.vstack([observed_array(part, m) for part in known]) for m in modalities}
+    whole = {m: np.vstack([part.measured(m) for part in known]) for m in modalities}
     places = np.cumsum([0, *(v.shape[1] for v in whole.values())])
     at = list(modalities).index(target)
     pca = PCAReconstruction(np.hstack(list(whole.values())), width)
-    rebuilt = pca.predict(np.hstack([observed_array(judged, m) for m in modalities]))
+    rebuilt = pca.predict(np.hstack([judged.measured(m) for m in modalities]))
     found = {
-        "train mean": TrainMean(whole[target]).predict(observed_array(judged, target)),
+        "train mean": TrainMean(whole[target]).predict(judged.measured(target)),
         f"PCA{pca.rank}": rebuilt[:, places[at] : places[at + 1]],
     }
     if tissues is not None:

@@ -19,7 +19,6 @@ from models.bench.result import Scores, differences, rows_of
 from models.datamodule import CohortDataModule
 from models.evaluate.bootstrap import patient_weights
 from models.evaluate.metrics import prediction_metrics
-from models.evaluate.prediction import observed_array
 from models.processes import running
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class _Task:
     def shown(self) -> Arrays:
         """Return what a model may read, NaN elsewhere."""
         rows = self.judged if self.source is None else self.judged.only([self.source])
-        return {m: observed_array(rows, m) for m in rows.modalities}
+        return {m: rows.measured(m) for m in rows.modalities}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +128,7 @@ class _Fold:
 
     def trainings(self, protocol: Protocol) -> list[Training]:
         """Return the trainings that the fold takes, in the order of the settings and their seeds."""
-        train, val = ({m: observed_array(part, m) for m in part.modalities} for part in self.known)
+        train, val = ({m: part.measured(m) for m in part.modalities} for part in self.known)
         shown = tuple((task.shown(), task.target) for task in self.tasks)
         return [
             Training(train, val, config, seed, protocol.refit, shown)
@@ -239,7 +238,7 @@ def _judge(
     scores: Scores, task: _Task, method: str, part: str, guess: NDArray[np.floating], protocol: Protocol
 ) -> None:
     weights = patient_weights(task.judged.patient_id, protocol.bootstrap, protocol.seed)
-    found = prediction_metrics(observed_array(task.judged, task.target), guess, weights)
+    found = prediction_metrics(task.judged.measured(task.target), guess, weights)
     scores.setdefault(task.name, {}).setdefault(method, {})[part] = found
 
 

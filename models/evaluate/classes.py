@@ -13,7 +13,7 @@ from models.evaluate.prediction import FEWEST_TEST, FEWEST_TRAIN
 from models.evaluate.resampled import resampled_scores
 from models.evaluate.sealing import class_rows, fitted_on
 from models.evaluate.tables import method_rows
-from models.evaluate.trial import chunks, side_by_side
+from models.evaluate.trial import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,7 +155,7 @@ def _aligned(said: Guess, theirs: tuple[str, ...], classes: tuple[str, ...]) -> 
 def _own(trial: Trial, batch: MultiOmicsBatch) -> NDArray[np.float64]:
     """Return what a model with classes of its own says; they are the sorted labels of the training rows."""
     own: Callable[[MultiOmicsBatch], torch.Tensor] = trial.module.class_probabilities  # type: ignore[assignment]
-    return np.concatenate([own(part.to(trial.module.device)).double().cpu().numpy() for part in chunks(batch)])
+    return np.concatenate([own(part.to(trial.module.device)).double().cpu().numpy() for part in batch.pieces()])
 
 
 def _about(trial: Trial, labelled: Labelled) -> dict[str, Any]:

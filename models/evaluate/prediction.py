@@ -33,7 +33,6 @@ __all__ = [
     "imputation",
     "judge_imputation",
     "judge_reconstruction",
-    "observed_array",
     "reconstruction",
 ]
 
@@ -71,12 +70,6 @@ class Comparison:
             "n_samples": self.n_samples,
             "n_patients": self.n_patients,
         }
-
-
-def observed_array(batch: MultiOmicsBatch, modality: str) -> NDArray[np.float32]:
-    """Return (B, F) float32 with NaN wherever there is nothing to read."""
-    mask = batch.target_mask(modality).numpy()
-    return np.where(mask, batch.values[modality].numpy(), np.float32(np.nan))
 
 
 def compare(
@@ -147,8 +140,7 @@ def reconstruction(
     modalities = list(module.axes)
     predicted = module.predict_arrays([test], modalities)
     side_by_side = {
-        part: np.hstack([observed_array(rows, m) for m in modalities])
-        for part, rows in (("train", train), ("test", test))
+        part: np.hstack([rows.measured(m) for m in modalities]) for part, rows in (("train", train), ("test", test))
     }
     pca = PCAReconstruction(side_by_side["train"], width)
     rebuilt = np.split(pca.predict(side_by_side["test"]), np.cumsum(list(module.axes.values()))[:-1], axis=1)
@@ -161,10 +153,10 @@ def reconstruction(
                 "not_applicable": f"{int(rows.sum())} test samples have {modality}, fewer than {FEWEST_TEST}"
             }
             continue
-        truth = observed_array(test, modality)[rows]
+        truth = test.measured(modality)[rows]
         guesses = {
             name: predicted[modality][rows],
-            "train_mean": TrainMean(observed_array(train, modality)).predict(truth),
+            "train_mean": TrainMean(train.measured(modality)).predict(truth),
             "pca": by_pca[rows],
         }
         judged = test.take(np.flatnonzero(rows).tolist())
@@ -217,8 +209,8 @@ def imputation(
             f"at least {FEWEST_TRAIN} and {FEWEST_TEST} are needed"
         )
         return about | {"not_applicable": reason}, [], []
-    inputs = [np.hstack([observed_array(part, m) for m in impute.source]) for part in (fit_on, judge_on)]
-    targets, truth = (observed_array(part, impute.target) for part in (fit_on, judge_on))
+    inputs = [np.hstack([part.measured(m) for m in impute.source]) for part in (fit_on, judge_on)]
+    targets, truth = (part.measured(impute.target) for part in (fit_on, judge_on))
     guesses: dict[str, NDArray[np.floating]] = {
         name: module.predict_arrays([judge_on.only(impute.source)], [impute.target])[impute.target],
         "train_mean": TrainMean(targets).predict(inputs[1]),

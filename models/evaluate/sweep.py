@@ -13,11 +13,11 @@ from models.evaluate.classes import model_methods, probe, too_little
 from models.evaluate.concordance import harrell
 from models.evaluate.dropping import DropPlan
 from models.evaluate.metrics import prediction_metrics
-from models.evaluate.prediction import FEWEST_TEST, observed_array
+from models.evaluate.prediction import FEWEST_TEST
 from models.evaluate.resampled import resampled_scores
 from models.evaluate.survival import probe_space
 from models.evaluate.survival_table import batch_of, cohorts_of
-from models.evaluate.trial import chunks, side_by_side
+from models.evaluate.trial import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,10 +145,10 @@ def _reconstruction(trial: Trial, modality: str) -> list[Judge]:
     rows = np.flatnonzero(trial.test.has(modality).numpy())
     if len(rows) < FEWEST_TEST:
         return []
-    truth = observed_array(trial.test, modality)[rows]
+    truth = trial.test.measured(modality)[rows]
     train = trial.parts["train"]
     pca = PCAReconstruction(side_by_side(train), trial.width)
-    mean = TrainMean(observed_array(train, modality)).predict(truth)
+    mean = TrainMean(train.measured(modality)).predict(truth)
     widths = [trial.test.values[m].shape[1] for m in trial.test.modalities]
     start = sum(widths[: trial.test.modalities.index(modality)])
     columns = slice(start, start + truth.shape[1])
@@ -157,7 +157,7 @@ def _reconstruction(trial: Trial, modality: str) -> list[Judge]:
     def judge(batch: MultiOmicsBatch) -> dict[tuple[str, str], Floats]:
         own = batch.take(rows.tolist())
         guesses: dict[str, NDArray[np.floating]] = {
-            trial.name: trial.module.predict_arrays(chunks(own), [modality])[modality],
+            trial.name: trial.module.predict_arrays(own.pieces(), [modality])[modality],
             "pca": pca.predict(side_by_side(own))[:, columns],
             "train_mean": mean,
         }

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from models.baselines.prediction import Ridge, TrainMean
-from models.evaluate.prediction import FEWEST_TEST, FEWEST_TRAIN, compare, observed_array
+from models.evaluate.prediction import FEWEST_TEST, FEWEST_TRAIN, compare
 from models.evaluate.sealing import fitted_on
-from models.evaluate.trial import chunks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,8 +56,8 @@ def _judge(trial: Trial, tables: Tables, source: str, target: str) -> None:
         )
         tables.add("translation", about | {"not_applicable": reason}, name=name)
         return
-    x_fit, x_new = (observed_array(part, source) for part in (fit_on, judge_on))
-    y_fit, truth = (observed_array(part, target) for part in (fit_on, judge_on))
+    x_fit, x_new = (part.measured(source) for part in (fit_on, judge_on))
+    y_fit, truth = (part.measured(target) for part in (fit_on, judge_on))
     guesses: dict[str, NDArray[np.floating]] = {
         trial.name: predict_from(trial, judge_on, source, target),
         "train_mean": TrainMean(y_fit).predict(x_new),
@@ -83,7 +82,7 @@ def _judge(trial: Trial, tables: Tables, source: str, target: str) -> None:
 
 def predict_from(trial: Trial, batch: MultiOmicsBatch, source: str, target: str) -> NDArray[np.float32]:
     """Return (n, F) the model's prediction of one modality when it reads another alone."""
-    return trial.module.predict_arrays(chunks(batch.only([source])), [target])[target]
+    return trial.module.predict_arrays(batch.only([source]).pieces(), [target])[target]
 
 
 def group_means(targets: NDArray[np.floating], group: Sequence[str], new: Sequence[str]) -> NDArray[np.float64]:

@@ -11,10 +11,9 @@ import torch
 
 from models.baselines.rowspace import RowSpace
 from models.batch import MultiOmicsBatch, Targets
-from models.loaders import SeededBatches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
@@ -24,18 +23,9 @@ if TYPE_CHECKING:
     from models.settings import EvaluateSettings
     from models.tune.saved import Tuned
 
-__all__ = ["PARTS", "Trial", "chunks", "joined", "side_by_side"]
+__all__ = ["PARTS", "Trial", "joined", "side_by_side"]
 
 PARTS = ("train", "val", "test")
-
-#: Rows that a model reads at once.
-_BATCH = 256
-
-
-def chunks(batch: MultiOmicsBatch) -> Iterator[MultiOmicsBatch]:
-    """Yield the rows of a batch in smaller ones, in their order."""
-    for rows in SeededBatches(len(batch), _BATCH, seed=None):
-        yield batch.take(rows)
 
 
 def side_by_side(batch: MultiOmicsBatch) -> NDArray[np.float32]:
@@ -99,7 +89,7 @@ class Trial:
 
     def embed(self, batch: MultiOmicsBatch) -> NDArray[np.float32]:
         """Return the (n, D) embedding of the rows of a batch."""
-        return self.module.export_embeddings(chunks(batch))[1]
+        return self.module.export_embeddings(batch.pieces())[1]
 
     @cached_property
     def z(self) -> dict[str, NDArray[np.float32]]:

@@ -179,7 +179,9 @@ class _Fold:
         if len(self.protocol.modalities) < 2:
             return None
         time, event = (np.concatenate(pair) for pair in zip(outcome(self.train), outcome(self.val), strict=True))
-        parts = [_values(part, self.protocol.modalities) for part in (self.train, self.val, self.judged)]
+        parts = [
+            {m: part.measured(m) for m in self.protocol.modalities} for part in (self.train, self.val, self.judged)
+        ]
         return factor_risk(parts[0], parts[1], time, event, parts[2], seed=self.protocol.seed)
 
     def _clinic(self, on_val: dict[str, Risk], single: str) -> tuple[str, ...]:
@@ -203,8 +205,3 @@ def _readings(name: str, modalities: tuple[str, ...]) -> dict[str, tuple[str, ..
     if len(modalities) > 1:
         found |= {f"{MODEL}, {name}, {m} imputed": tuple(o for o in modalities if o != m) for m in modalities}
     return found
-
-
-def _values(rows: MultiOmicsBatch, modalities: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """Return per modality (n, F), NaN where not observed."""
-    return {m: torch.where(rows.target_mask(m), rows.values[m], torch.nan).numpy() for m in modalities}

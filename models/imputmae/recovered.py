@@ -53,27 +53,23 @@ def reconstruction_scores(
     for m in data.modalities:
         others = [other for other in data.modalities if other != m]
         own = train.take(torch.nonzero(train.has(m))[:, 0])
-        wanted = _observed(own, m)
+        wanted = own.measured(m)
         shown = test.take(torch.nonzero(test.has(m))[:, 0])
         guesses: dict[str, NDArray[np.floating]] = {
             f"{OURS}, {name}": _guess(module, shown, m) for name, module in pretrained.items() if m in module.axes
         }
-        guesses["train mean"] = TrainMean(wanted).predict(_observed(shown, m))
+        guesses["train mean"] = TrainMean(wanted).predict(shown.measured(m))
         found[f"{m} from itself"] = _scores(shown, m, guesses, bootstrap, seed)
         if not others:
             continue
         paired = test.take(torch.nonzero(test.present.all(dim=1))[:, 0])
         guesses = {
             OURS: _guess(pretrained["all"], paired.only(others), m),
-            "train mean": TrainMean(wanted).predict(_observed(paired, m)),
+            "train mean": TrainMean(wanted).predict(paired.measured(m)),
             "ridge": Ridge(side_by_side(own, others), wanted).predict(side_by_side(paired, others)),
         }
         found[f"{'+'.join(others)} to {m}"] = _scores(paired, m, guesses, bootstrap, seed)
     return found
-
-
-def _observed(rows: MultiOmicsBatch, modality: str) -> NDArray[np.float32]:
-    return np.asarray(torch.where(rows.target_mask(modality), rows.values[modality], torch.nan).numpy())
 
 
 def _guess(module: ImpuTMAE, rows: MultiOmicsBatch, modality: str) -> NDArray[np.float32]:
@@ -84,5 +80,5 @@ def _guess(module: ImpuTMAE, rows: MultiOmicsBatch, modality: str) -> NDArray[np
 def _scores(
     rows: MultiOmicsBatch, modality: str, guesses: dict[str, NDArray[np.floating]], bootstrap: int, seed: int
 ) -> dict[str, dict[str, NDArray[np.float64]]]:
-    truth, weights = _observed(rows, modality), patient_weights(rows.patient_id, bootstrap, seed)
+    truth, weights = rows.measured(modality), patient_weights(rows.patient_id, bootstrap, seed)
     return {name: prediction_metrics(truth, guess, weights) for name, guess in guesses.items()}

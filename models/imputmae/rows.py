@@ -22,9 +22,7 @@ __all__ = ["after_zero", "judged_rows", "outcome", "patients_of"]
 def judged_rows(test: MultiOmicsBatch) -> MultiOmicsBatch:
     """Return one row per patient, the first, of those with every modality and follow-up."""
     rows = test.present.all(dim=1) & followed(test.targets.time, test.targets.event)
-    whole = test.take(torch.nonzero(rows)[:, 0])
-    first = {patient: i for i, patient in reversed(list(enumerate(whole.patient_id)))}
-    return whole.take(sorted(first.values()))
+    return test.take(torch.nonzero(rows)[:, 0]).first_per_patient()
 
 
 def after_zero(rows: MultiOmicsBatch) -> MultiOmicsBatch:

@@ -18,7 +18,6 @@ from models.baselines.prediction import Ridge, TrainMean
 from models.bench.rivals import GroupMean
 from models.evaluate.bootstrap import patient_weights
 from models.evaluate.metrics import prediction_metrics
-from models.evaluate.prediction import observed_array
 from models.evaluate.resampled import resampled_scores
 from models.modis.module import MODIS
 from models.modis.paired_rows import Fold, Protocol, read_fold
@@ -94,7 +93,7 @@ def paired_scores(
                 _put(classes, task, method, part, _judged(own.test, probabilities, weights))
             for (source, target), guess in found.translated.items():
                 task = f"{protocol.cohort}: {source} to {target}"
-                truth = observed_array(own.test, target)
+                truth = own.test.measured(target)
                 _put(translations, task, method, part, prediction_metrics(truth, guess, weights))
         say(f"{protocol.cohort}, fold {fold}: {NAME} trained and judged, {len(protocol.seeds)} seeds")
         about.append(
@@ -153,9 +152,9 @@ def _rivals(fold: Fold, protocol: Protocol) -> dict[str, Said]:
     known = fold.names(fold.test.targets.label.numpy())
     for source, target in permutations(protocol.modalities, 2):
         both = (fold.whole.has(source) & fold.whole.has(target)).numpy()
-        inputs, targets = (observed_array(fold.whole, m)[both] for m in (source, target))
+        inputs, targets = (fold.whole.measured(m)[both] for m in (source, target))
         found = fold.names(said["logistic"].classes[source].argmax(axis=1))
-        test = observed_array(fold.test, source)
+        test = fold.test.measured(source)
         for name, guess in (
             ("train mean", TrainMean(fold.rows(fold.train, target)[0]).predict(test)),
             (KNOWING, means[target].predict_groups(known)),

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from models.datamodule import CohortDataModule
-from models.evaluate.prediction import observed_array
 from omicstore.errors import StudyError
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ class Fold:
     def rows(self, part: MultiOmicsBatch, modality: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Return values and labels of the rows of a part that have a modality."""
         has = part.has(modality).numpy()
-        return observed_array(part, modality)[has], part.targets.label.numpy()[has]
+        return part.measured(modality)[has], part.targets.label.numpy()[has]
 
     def names(self, label: NDArray[np.int64]) -> list[str | None]:
         """Return the classes' names, None for an unlabelled row."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from models.new.calibration import Calibration, class_probabilities, embed, has_all, impute, observed_values
+from models.new.calibration import Calibration, class_probabilities, embed, has_all, impute
 from models.new.classes import LEVEL
 from models.new.conformal import LEVELS, rows_needed
 from models.new.heads import class_table, head_table
@@ -65,7 +65,7 @@ def samples_table(batch: MultiOmicsBatch, calibration: Calibration) -> tuple[pl.
         if distance is None:
             warnings.append(f"{modality}: too few training rows to say what lies outside the training data")
             continue
-        far = distance.of(observed_values(batch, modality))
+        far = distance.of(batch.measured(modality))
         columns[f"{modality}_distance"] = _null(far.round(6))
         columns[f"{modality}_percentile"] = _null((100 * (1 - distance.share_as_far(far))).round(2))
         beyond = distance.is_outside(far)

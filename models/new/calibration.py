@@ -57,15 +57,11 @@ __all__ = [
     "has_all",
     "impute",
     "load_calibration",
-    "observed_values",
     "save_calibration",
 ]
 
 FORMAT = "omicstore.calibration/1"
 PATH = "calibration.json"
-
-#: Rows that are put through the model at once.
-_BATCH = 256
 
 _PROBE = ("mean", "axes", "coefficients", "covariance", "training")
 
@@ -135,12 +131,6 @@ def _calibrated(
     )
 
 
-def observed_values(batch: MultiOmicsBatch, modality: str) -> NDArray[np.float32]:
-    """Return (B, F) float32 values of a modality, NaN where not observed."""
-    seen = batch.target_mask(modality).cpu().numpy()
-    return np.where(seen, batch.values[modality].cpu().numpy(), np.float32(np.nan))
-
-
 def has_all(batch: MultiOmicsBatch, modalities: Sequence[str]) -> NDArray[np.int64]:
     """Return the rows that have all of some modalities."""
     return np.flatnonzero(np.logical_and.reduce([batch.has(m).cpu().numpy() for m in modalities]))
@@ -148,12 +138,12 @@ def has_all(batch: MultiOmicsBatch, modalities: Sequence[str]) -> NDArray[np.int
 
 def embed(module: MultiOmicsModule, batch: MultiOmicsBatch) -> NDArray[np.float32]:
     """Return the (B, D) embedding of a batch, some rows at a time."""
-    return module.export_embeddings(_pieces(batch))[1]
+    return module.export_embeddings(batch.pieces())[1]
 
 
 def impute(module: MultiOmicsModule, batch: MultiOmicsBatch, target: str) -> NDArray[np.float32]:
     """Return the (B, F) prediction of a modality from all that is present, some rows at a time."""
-    return module.predict_arrays(_pieces(batch), [target])[target]
+    return module.predict_arrays(batch.pieces(), [target])[target]
 
 
 def class_probabilities(module: MultiOmicsModule, batch: MultiOmicsBatch) -> NDArray[np.float32] | None:
@@ -164,12 +154,8 @@ def class_probabilities(module: MultiOmicsModule, batch: MultiOmicsBatch) -> NDA
     import torch
 
     with torch.inference_mode():
-        parts = [classify(piece.to(module.device)).float().cpu().numpy() for piece in _pieces(batch)]
+        parts = [classify(piece.to(module.device)).float().cpu().numpy() for piece in batch.pieces()]
     return np.concatenate(parts)
-
-
-def _pieces(batch: MultiOmicsBatch) -> list[MultiOmicsBatch]:
-    return [batch.take(range(i, min(i + _BATCH, len(batch)))) for i in range(0, len(batch), _BATCH)]
 
 
 def _distances(modalities: list[str], train: MultiOmicsBatch, val: MultiOmicsBatch) -> dict[str, Distance]:
@@ -177,9 +163,9 @@ def _distances(modalities: list[str], train: MultiOmicsBatch, val: MultiOmicsBat
     for modality in modalities:
         rows = has_all(train, [modality])
         fitted = fit_distance(
-            observed_values(train, modality)[rows],
+            train.measured(modality)[rows],
             [train.patient_id[i] for i in rows],
-            observed_values(val, modality)[has_all(val, [modality])],
+            val.measured(modality)[has_all(val, [modality])],
         )
         if fitted is not None:
             found[modality] = fitted
@@ -197,7 +183,7 @@ def _intervals(
         if not len(rows):
             continue
         own = val.take(rows.tolist())
-        residuals = observed_values(own, target) - impute(module, own.only(sources), target)
+        residuals = own.measured(target) - impute(module, own.only(sources), target)
         widths[sources, target] = np.stack([half_widths(residuals, level) for level in LEVELS])
         counts[sources, target] = len(rows)
     return widths, counts
@@ -222,7 +208,7 @@ def _risks(
 ) -> dict[tuple[str, tuple[str, ...]], RiskProbe]:
     from models.outcomes import outcomes_of
 
-    parts = [_one_each(part) for part in (train, val)]
+    parts = [part.first_per_patient() for part in (train, val)]
     targets = {e: [outcomes_of(store, part.patient_id, e) for part in parts] for e in ENDPOINTS}
     known = [e for e in ENDPOINTS if float(targets[e][0].event.nansum()) > 0]
     found = {}
@@ -236,12 +222,6 @@ def _risks(
             if (probe := fit_risk(*own)) is not None:
                 found[endpoint, sources] = probe
     return found
-
-
-def _one_each(batch: MultiOmicsBatch) -> MultiOmicsBatch:
-    """Return the first row of each patient."""
-    first = {patient: i for i, patient in reversed(list(enumerate(batch.patient_id)))}
-    return batch.take(sorted(first.values()))
 
 
 def _followed(z: NDArray[np.floating], targets: Targets, rows: NDArray[np.int64]) -> Followed:

@@ -184,7 +184,7 @@ def _followed(rows: MultiOmicsBatch) -> MultiOmicsBatch:
 
 
 def _part(store: Store, rows: MultiOmicsBatch, modalities: Sequence[str]) -> Part:
-    views = {m: torch.where(rows.target_mask(m), rows.values[m], torch.nan).numpy() for m in modalities}
+    views = {m: rows.measured(m) for m in modalities}
     return Part(Followed(views, *outcome(rows)), patients_of(store, rows))
 
 

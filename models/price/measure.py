@@ -14,7 +14,7 @@ from models.evaluate.bootstrap import patient_weights
 from models.evaluate.concordance import cohort_concordance
 from models.evaluate.labels import labels_of
 from models.evaluate.metrics import prediction_metrics
-from models.evaluate.prediction import FEWEST_TEST, FEWEST_TRAIN, observed_array
+from models.evaluate.prediction import FEWEST_TEST, FEWEST_TRAIN
 from models.evaluate.survival import Followed, people, probe_inputs
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ def by_imputation(
     fit_on, judge_on = (_having(data.part(part), needed) for part in ("train", "test"))
     if len(fit_on) < FEWEST_TRAIN or len(judge_on) < FEWEST_TEST:
         return Measured({}, absent=f"{len(fit_on)} training and {len(judge_on)} test samples have {', '.join(needed)}")
-    x_fit, x_new = (np.hstack([observed_array(part, m) for m in impute.source]) for part in (fit_on, judge_on))
-    y_fit, truth = (observed_array(part, impute.target) for part in (fit_on, judge_on))
+    x_fit, x_new = (np.hstack([part.measured(m) for m in impute.source]) for part in (fit_on, judge_on))
+    y_fit, truth = (part.measured(impute.target) for part in (fit_on, judge_on))
     guesses: dict[str, NDArray[np.floating]] = {
         name: module.predict_arrays([judge_on.only(impute.source)], [impute.target])[impute.target],
         "ridge": Ridge(x_fit, y_fit).predict(x_new),
@@ -158,9 +158,7 @@ def balanced_accuracy(
 
 def _components(data: CohortDataModule, rows: dict[str, NDArray[np.bool_]], width: int) -> list[NDArray[np.floating]]:
     """Return the leading components of all modalities side by side, found on the training rows; 0 where missing."""
-    whole = {
-        part: np.nan_to_num(np.hstack([observed_array(data.part(part), m) for m in data.modalities])) for part in rows
-    }
+    whole = {part: np.nan_to_num(np.hstack([data.part(part).measured(m) for m in data.modalities])) for part in rows}
     space = RowSpace.fit(whole["train"])
     return [space.scores(whole[part])[:, :width][rows[part]] for part in ("train", "test")]
 

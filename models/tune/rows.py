@@ -120,21 +120,15 @@ def _labels(data: CohortDataModule, part: str, task: str) -> list[str | None]:
 def _followed(data: CohortDataModule, task: HeadTask, config: CoxConfig) -> Supervision | str:
     parts, counts = {}, {}
     for part, needed in (("train", config.min_events), ("val", -(-config.min_events // 3))):
-        whole = data.part(part)
+        whole = data.part(part).first_per_patient()  # a patient dies once, however many samples there are
         targets = outcomes_of(data.store, whole.patient_id, task.task)
-        known = followed(targets.time, targets.event) & _first_of_patient(whole)
+        known = followed(targets.time, targets.event)
         parts[part] = _take(replace(whole, targets=targets), known)
         events = int((parts[part].targets.event == 1).sum())
         counts[part] = {"rows": len(parts[part]), "events": events}
         if events < needed:
             return f"{events} of {len(parts[part])} {part} rows had an event of {task.task}; {needed} are needed"
     return Supervision(parts, (), counts, {})
-
-
-def _first_of_patient(batch: MultiOmicsBatch) -> torch.Tensor:
-    """Return (B,) bool: a patient dies once, however many samples there are."""
-    seen: set[str] = set()
-    return torch.tensor([not (p in seen or seen.add(p)) for p in batch.patient_id], dtype=torch.bool)  # type: ignore[func-returns-value]
 
 
 def _take(batch: MultiOmicsBatch, rows: torch.Tensor) -> MultiOmicsBatch:

@@ -15,7 +15,7 @@ from models.tune.config import ClassConfig, CoxConfig, DiscreteConfig, head_conf
 from models.tune.network import Network, Scale, Views, assemble, start
 from models.tune.rows import refuse_unknown_task, supervise
 from models.tune.saved import save_heads, save_tuned
-from models.tune.training import HeadRows, HeadTraining, chunks, concordance, embedded
+from models.tune.training import HeadRows, HeadTraining, concordance, embedded
 from omicstore.errors import OmicstoreError, UsageError
 from omicstore.progress import task as progress
 
@@ -191,7 +191,7 @@ def _fitted(
 def _embeddings(network: Network, batch: MultiOmicsBatch) -> torch.Tensor:
     network.eval()
     with torch.no_grad():
-        z = torch.cat([network.body(batch.take(rows)).float() for rows in chunks(len(batch))])
+        z = torch.cat([network.body(part).float() for part in batch.pieces()])
     network.train()
     return z
 
@@ -200,7 +200,7 @@ def _score(network: Network, known: Supervision) -> dict[str, Any]:
     """Return how the epoch chosen does on the val rows that chose it, beside a guess that knows nothing."""
     val = known.parts["val"]
     with torch.no_grad():
-        outputs = torch.cat([network(val.take(rows)).float() for rows in chunks(len(val))])
+        outputs = torch.cat([network(part).float() for part in val.pieces()])
     if not known.classes:
         value = concordance(network.head, outputs, val.targets)
         return {"part": "val", "metric": "harrell_c", "value": round(value, 6), "trivial": 0.5}

@@ -22,7 +22,6 @@ from models.components.time_bins import TimeBins
 from models.files import write_json
 from models.tune.config import HeadTask, TuneConfig, head_config
 from models.tune.network import Network, assemble
-from models.tune.training import chunks
 from omicstore.errors import LeakageError, OmicstoreError, UsageError
 from omicstore.files import canonical_json, sha256_of
 from omicstore.store.splitfile import body_hash, row_hash
@@ -110,7 +109,7 @@ class Tuned:
 
     @torch.inference_mode()
     def _outputs(self, batch: MultiOmicsBatch) -> Tensor:
-        return torch.cat([self.module(batch.take(rows)).float() for rows in chunks(len(batch))])
+        return torch.cat([self.module(part).float() for part in batch.pieces()])
 
     def _need(self, kind: type | tuple[type, ...], what: str, expected: str) -> Any:
         if not isinstance(self.module.head, kind):

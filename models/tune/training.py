@@ -17,7 +17,6 @@ from models.loaders import Batches, SeededBatches
 from models.tune.config import CoxConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
 
     from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
     from torch import Tensor
@@ -27,10 +26,7 @@ if TYPE_CHECKING:
     from models.tune.config import TuneConfig
     from models.tune.network import Network
 
-__all__ = ["HeadRows", "HeadTraining", "chunks", "concordance", "embedded"]
-
-#: As many rows are embedded at once.
-_ROWS = 256
+__all__ = ["HeadRows", "HeadTraining", "concordance", "embedded"]
 
 
 class HeadRows(lightning.LightningDataModule):
@@ -145,18 +141,12 @@ def embedded(module: MultiOmicsModule, batch: MultiOmicsBatch) -> MultiOmicsBatc
         The rows, with the targets that are handed on.
     """
     views: dict[str, list[Tensor]] = {}
-    for rows in chunks(len(batch)):
+    for part in batch.pieces():
         with torch.no_grad():
-            found = module.encode(batch.take(rows).to(module.device))
+            found = module.encode(part.to(module.device))
         for name, z in {"all": found.z, **found.per_modality}.items():
             views.setdefault(name, []).append(z.float().cpu())
-    whole = {name: torch.cat(parts) for name, parts in views.items()}
+    whole = {name: torch.cat(each) for name, each in views.items()}
     present = torch.stack([torch.ones(len(batch), dtype=torch.bool), *(batch.has(m) for m in whole if m != "all")], 1)
     observed = {name: torch.ones_like(z, dtype=torch.bool) for name, z in whole.items()}
     return MultiOmicsBatch(whole, observed, present, batch.targets, batch.sample_id, batch.patient_id)
-
-
-def chunks(n: int) -> Iterator[Tensor]:
-    """Yield the numbers of n rows, some hundreds at a time."""
-    for start in range(0, n, _ROWS):
-        yield torch.arange(start, min(start + _ROWS, n))

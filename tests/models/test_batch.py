@@ -64,3 +64,16 @@ def test_targets_are_unknown_until_given() -> None:
     assert targets.label.tolist() == [-1, -1]
     assert torch.isnan(targets.time).all()
     assert torch.isnan(targets.event).all()
+
+
+def test_rows_are_read_in_pieces_one_per_patient_and_nan_where_nothing_was_measured() -> None:
+    rna = np.arange(600, dtype=np.float32)[:, None]
+    rna[3] = np.nan
+    people = [f"p{i // 2}" for i in range(600)]
+    batch = MultiOmicsBatch.from_arrays({"rna": rna}, [str(i) for i in range(600)], people)
+    pieces = list(batch.pieces())
+    assert max(map(len, pieces)) < 600
+    assert [s for piece in pieces for s in piece.sample_id] == list(batch.sample_id)
+    np.testing.assert_array_equal(np.vstack([piece.measured("rna") for piece in pieces]), rna)
+    assert np.isnan(batch.hide(["rna"]).measured("rna")).all()
+    assert batch.first_per_patient().sample_id == batch.sample_id[::2]
