@@ -35,13 +35,17 @@ if TYPE_CHECKING:
 
 __all__ = ["fit", "quiet_lightning", "train"]
 
+#: What advertises, and what speaks of a signal besides ourselves.
+_TALKERS = ("utilities.rank_zero", "trainer.connectors.signal_connector")
+
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Keep Lightning from advertising, and from warning of what is meant."""
-    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    talkers = [logging.getLogger(f"lightning.pytorch.{name}") for name in _TALKERS]
+    levels = [logger.level for logger in talkers]
+    for logger in talkers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             # Parts are in memory: a loader without workers is the fast one.
@@ -50,7 +54,8 @@ def quiet_lightning() -> Iterator[None]:
             warnings.filterwarnings("ignore", message=".*LeafSpec.*is deprecated.*", category=FutureWarning)
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(talkers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def fit(
@@ -103,7 +108,13 @@ def fit(
                 enable_progress_bar=False,
                 num_sanity_val_steps=0,
             )
-            trainer.fit(module, datamodule=data)
+            try:
+                trainer.fit(module, datamodule=data)
+            except SystemExit as error:
+                # Lightning makes a plain failure of Ctrl-C.
+                if isinstance(error.__context__, KeyboardInterrupt):
+                    raise error.__context__ from None
+                raise
     finally:
         torch.use_deterministic_algorithms(strict)
     if not best.weights:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from models.canaries.study import write_study
 from models.canaries.training import write_model
+from models.processes import processes
 from omicstore.audit import audit
 from omicstore.audit.run import CHECKS
 from omicstore.errors import UnknownNameError, UsageError
@@ -118,8 +117,7 @@ def _run(work: partial[Outcome], seeds: int, jobs: int) -> Iterator[Outcome]:
     if jobs == 1:
         yield from map(work, range(seeds))
         return
-    # A fresh process each: threads of the libraries do not survive a fork.
-    with ProcessPoolExecutor(min(jobs, seeds), multiprocessing.get_context("spawn")) as pool:
+    with processes(min(jobs, seeds)) as pool:
         yield from pool.map(work, range(seeds))
 
 

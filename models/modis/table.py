@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +15,12 @@ import numpy as np
 from models.files import write_json
 from models.modis.config import make_config
 from models.modis.settings import SETTINGS, Setting
+from models.processes import processes
 from omicstore.simulate.intersim import draw_clusters
 from omicstore.simulate.intersim_moments import read_moments, simulated_moments
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
 __all__ = ["FORMAT", "Finished", "Job", "jobs_of", "make_table", "run_job"]
 
@@ -119,11 +117,11 @@ class Finished:
         for file in sorted(Path(__file__).parent.glob("*.py")):
             code.update(file.read_bytes())
         self._code = code.hexdigest()
-        lines = path.read_text().splitlines() if path.is_file() else []
-        # The last line of an interrupted run may be half a line.
-        self._known = {
-            line["job"]: line["found"] for text in lines if text.endswith("}") for line in [json.loads(text)]
-        }
+        text = path.read_text() if path.is_file() else ""
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:  # a full disk leaves half a line, and nothing may be written after that
+            path.write_text(whole)
+        self._known = {line["job"]: line["found"] for line in map(json.loads, whole.splitlines())}
 
     def _key(self, job: Job) -> str:
         return json.dumps([self._code, asdict(job)], sort_keys=True, default=str)
@@ -137,22 +135,6 @@ class Finished:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a") as file:
             file.write(json.dumps({"job": self._key(job), "found": found}) + "\n")
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let processes that start meanwhile work on one thread: layers this small gain nothing from more."""
-    wanted = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def make_table(
@@ -182,7 +164,7 @@ def make_table(
     found = {i: known for i, job in enumerate(jobs) if (known := finished.get(job))}
     for _ in found:
         advance()
-    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with processes(workers) as pool:
         waiting = {pool.submit(run_job, job): i for i, job in enumerate(jobs) if i not in found}
         for done in as_completed(waiting):
             found[waiting[done]] = done.result()

@@ -108,6 +108,8 @@ def test_what_is_finished_is_not_run_again(tmp_path: Path) -> None:
     again = Finished(kept.path)
     assert again.get(job) == {"modis": {"accuracy": 0.5}}
     assert again.get(replace(job, seed=1)) is None
+    again.add(replace(job, seed=1), {"modis": {"accuracy": 0.25}})
+    assert Finished(kept.path).get(replace(job, seed=1)) == {"modis": {"accuracy": 0.25}}
     done: list[int] = []
     body = make_table([job], tmp_path / "table.json", again, advance=lambda: done.append(1))
     assert len(done) == 1

@@ -149,6 +149,18 @@ def test_a_doctored_point_is_said_and_not_used(
     assert content(root / "artifacts") == expected
 
 
+def test_ctrl_c_is_told_as_such(tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    from models.module import MultiOmicsModule
+
+    def pressed(self: MultiOmicsModule) -> None:
+        raise KeyboardInterrupt
+
+    root = tiny("aro")
+    monkeypatch.setattr(MultiOmicsModule, "on_validation_epoch_start", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        run(root)
+
+
 def test_fresh_starts_anew(tiny: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch) -> None:
     root = tiny("aro")
     stop_in(root, 3, monkeypatch)
