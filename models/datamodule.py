@@ -174,7 +174,7 @@ class CohortDataModule(lightning.LightningDataModule):
         """
         if self.label is None:
             return ()
-        found = sorted({name for name in self._labels(self._query("train", None)) if name is not None})
+        found = sorted({name for name in self.labels("train", self.label) if name is not None})
         if len(found) < 2:
             raise StudyError(
                 f"the training rows have {len(found)} labels of {self.label}",
@@ -183,13 +183,22 @@ class CohortDataModule(lightning.LightningDataModule):
             )
         return tuple(found)
 
-    def _labels(self, cohort: Cohort) -> list[str | None]:
-        """Return each row's label of the task, None where there is none."""
+    def labels(self, name: str, task: str) -> list[str | None]:
+        """Return the label of each row of a part, None where there is none; of the test part it is logged as a read.
+
+        Raises
+        ------
+        UnknownNameError
+            If the store has no labels of the task.
+        """
+        return self._labels(self._query(name, None if name == "train" else self.state), task)
+
+    def _labels(self, cohort: Cohort, task: str) -> list[str | None]:
         tasks = sorted(self.store.table("labels")["task"].unique().to_list())
-        if self.label not in tasks:
-            raise UnknownNameError("task of labels", str(self.label), tasks)
+        if task not in tasks:
+            raise UnknownNameError("task of labels", task, tasks)
         known = cohort.clinical()
-        column = f"label_{self.label}"
+        column = f"label_{task}"
         return known[column].to_list() if column in known.columns else [None] * len(known)
 
     def part(self, name: str) -> MultiOmicsBatch:
@@ -294,7 +303,7 @@ class CohortDataModule(lightning.LightningDataModule):
         if self.label is None:
             return targets
         where = {name: i for i, name in enumerate(self.classes)}
-        places = [-1 if name is None else where.get(name, -1) for name in self._labels(cohort)]
+        places = [-1 if name is None else where.get(name, -1) for name in self._labels(cohort, self.label)]
         return replace(targets, label=torch.tensor(places, dtype=torch.int64))
 
     def _training_arrays(self, cohort: Cohort) -> dict[str, NDArray[np.float32]]:

@@ -2,7 +2,8 @@
 
 The score of a class is one minus its probability. With n labelled val rows, the set of a new patient has every class
 whose score is at most the ``ceil((n + 1) * level)``-th smallest score of the val rows' true classes (Sadinle, Lei and
-Wasserman 2019, J. Am. Stat. Assoc. 114:223): split-conformal prediction, as in `models.new.conformal`.
+Wasserman 2019, J. Am. Stat. Assoc. 114:223): split-conformal prediction, as in `models.new.conformal`. As there, the
+promise is an average over patients, and since val also chose the epoch it holds up to what that choice can spoil.
 """
 
 from __future__ import annotations

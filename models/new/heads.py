@@ -4,8 +4,9 @@
 class head it has, for each set of modalities, the sets of classes (`models.new.classes`), calibrated on val. Of a
 survival head it has the risks of the training patients, for a Cox head the hazard of the training rows up to each year
 by Breslow's estimate, and what became of the val patients in each third of the training risks: Kaplan and Meier's
-estimate with its 90% interval. That interval is one of people of like risk, on rows that the head did not learn from.
-For one patient's own chance of living none can be had, since nobody lives twice, and so none is given.
+estimate with its 90% interval. That interval is one of people of like risk, on rows that the head did not learn from,
+though they chose its epoch. For one patient's own chance of living none can be had, since nobody lives twice, and so
+none is given.
 """
 
 from __future__ import annotations

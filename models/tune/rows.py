@@ -12,7 +12,7 @@ from models.batch import Targets
 from models.components.cox import followed
 from models.outcomes import outcomes_of
 from models.tune.config import ENDPOINTS, ClassConfig, CoxConfig
-from omicstore.errors import LeakageError, UnknownNameError
+from omicstore.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from models.batch import MultiOmicsBatch
@@ -73,7 +73,7 @@ def supervise(data: CohortDataModule, task: HeadTask, config: TuneConfig) -> Sup
 
 
 def _labelled(data: CohortDataModule, task: HeadTask, config: ClassConfig) -> Supervision | str:
-    names = {part: _labels(data, part, task.task) for part in _PARTS}
+    names = {part: data.labels(part, task.task) for part in _PARTS}
     found = Counter(name for name in names["train"] if name is not None)
     classes = tuple(sorted(name for name, n in found.items() if n >= config.min_rows))
     left_out = {name: n for name, n in sorted(found.items()) if name not in classes}
@@ -93,28 +93,6 @@ def _labelled(data: CohortDataModule, task: HeadTask, config: ClassConfig) -> Su
     if not counts["val"]["rows"]:
         return f"no val row has a class of {task.task} that the training rows have"
     return Supervision(parts, classes, counts, left_out)
-
-
-def _labels(data: CohortDataModule, part: str, task: str) -> list[str | None]:
-    """Return each row's label of the task, None where there is none."""
-    cohort = data.store.query(
-        cohort=list(data.covered),
-        modalities=list(data.modalities),
-        sample_type=data.sample_type,
-        split=str(data.split),
-        fold=data.fold,
-        part=part,
-        state=None if part == "train" else data.state,
-    )
-    known = cohort.clinical()
-    if tuple(known["sample_id"]) != data.part(part).sample_id:
-        raise LeakageError(
-            f"the {part} rows with labels are not those that the model was given",
-            expected="one part of one split",
-            run="omicstore split check",
-        )
-    column = f"label_{task}"
-    return known[column].to_list() if column in known.columns else [None] * len(known)
 
 
 def _followed(data: CohortDataModule, task: HeadTask, config: CoxConfig) -> Supervision | str:
