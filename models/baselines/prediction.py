@@ -5,7 +5,7 @@ All take and give values on the transformed scale, where 0 is what a model reads
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,24 +16,16 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.floating]
 
-__all__ = ["RIDGE_ALPHAS", "Forest", "PCAReconstruction", "PCARegression", "Predictor", "Ridge", "TrainMean"]
+__all__ = ["RIDGE_ALPHAS", "Forest", "PCAReconstruction", "PCARegression", "Ridge", "TrainMean"]
 
 #: Penalties tried, relative to the number of input features.
 RIDGE_ALPHAS: tuple[float, ...] = tuple(float(a) for a in np.logspace(-2, 3, 11))
-
 
 #: Trees of a forest, and parts of a cross-validation.
 _TREES, _PARTS = 100, 5
 
 #: Numbers of principal components tried.
 PCA_RANKS: tuple[int, ...] = (5, 10, 20, 40, 80)
-
-
-class Predictor(Protocol):
-    """Predicts (n, F) of one modality from (n, G) of others."""
-
-    def predict(self, inputs: Array) -> NDArray[np.float64]:
-        """Return (n, F)."""
 
 
 class TrainMean:
