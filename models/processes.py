@@ -68,6 +68,8 @@ def processes(workers: int) -> Iterator[ProcessPoolExecutor]:
     workers
         How many.
     """
+    # Polars has Ctrl-C wait until whatever waits is done.
+    signal.siginterrupt(signal.SIGINT, True)  # noqa: FBT003 - the library's signature
     context = get_context("spawn")
     # Nothing is ever sent: that the other end is closed, by us or by our death, is the message.
     told, teller = context.Pipe(duplex=False)

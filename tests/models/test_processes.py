@@ -30,6 +30,7 @@ def work(number):
         (FOLDER / f"{number}.tidy").touch()
 
 if __name__ == "__main__":
+    import polars  # which has a handler of its own
     import models.bench.run
     from models.processes import running
     from omicstore.cli import main
