@@ -88,8 +88,8 @@ def fold_risks(train: Part, val: Part, judged: Part, effort: Effort) -> tuple[di
 
     Cox models and forests are fitted on train and val together, on components and factors of train. Flexynesis learns
     from train and val, a fifth of which it sets apart; CustOmics from train, its epochs chosen on val. Where a network
-    stands with the clinic, both scores are of models fitted on train, and val, which chose the network's epochs, weighs
-    them: that favours the network in the weights, not on the judged patients.
+    stands with the clinic, both scores are of models fitted on train, and val weighs them; where there are several
+    numbers of epochs, val has also chosen CustOmics's, which favours it in the weights, not on the judged patients.
 
     Parameters
     ----------
