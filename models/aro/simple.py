@@ -70,7 +70,7 @@ def reconstructed(
     target
         Which to give back.
     width
-        Components of PCA, where the rows have as many.
+        Components of PCA, or as many as the rows have: a fold with fewer rows is still the same method.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def reconstructed(
     rebuilt = pca.predict(np.hstack([judged.measured(m) for m in modalities]))
     found = {
         "train mean": TrainMean(whole[target]).predict(judged.measured(target)),
-        f"PCA{pca.rank}": rebuilt[:, places[at] : places[at + 1]],
+        "PCA": rebuilt[:, places[at] : places[at + 1]],
     }
     if tissues is not None:
         means = GroupMean(_groups(tissues, known), whole[target])

@@ -17,7 +17,6 @@ from models.loaders import Batches, SeededBatches
 from models.tune.config import CoxConfig
 
 if TYPE_CHECKING:
-
     from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
     from torch import Tensor
 

@@ -13,8 +13,10 @@ from sklearn.linear_model import RidgeCV
 
 import omicstore
 from models.aro.config import make_config
+from models.aro.simple import reconstructed
 from models.aro.table import MASKED, UNMASKED, Protocol, translation_table
 from models.baselines.prediction import Forest, PCARegression, TrainMean
+from models.batch import MultiOmicsBatch
 from models.bench import study as studies
 from models.bench.aro_runs import aro_body
 from models.bench.folds import folds_by_patient, folds_by_tissue, tissue_folds
@@ -151,6 +153,16 @@ def test_processes_give_what_one_gives_in_the_order_of_the_jobs() -> None:
     jobs = [-3, 1, -2]
     with running(abs, jobs, 2) as found:
         assert list(found) == [3, 1, 2]
+
+
+def test_the_names_of_methods_do_not_depend_on_the_number_of_rows() -> None:
+    def names(n: int) -> set[str]:
+        rows = [str(i) for i in range(n)]
+        arrays = {"rna": RNG.normal(size=(n, 30)), "prot": RNG.normal(size=(n, 20))}
+        batch = MultiOmicsBatch.from_arrays(arrays, rows, rows)
+        return set(reconstructed([batch], list(arrays), "prot", batch, width=64, tissues=None))
+
+    assert names(12) == names(13) == {"train mean", "PCA"}
 
 
 def test_a_preset_is_taken_or_refused(study: Path) -> None:
