@@ -96,6 +96,7 @@ class ResumePoint:
 
         Where it cannot be written, as on a full disk, that is said once and training goes on without.
         """
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         start = time.monotonic()
@@ -109,8 +110,10 @@ class ResumePoint:
             with staged(self.folder / _FILE) as beside:
                 header = {"decides": json.dumps(self._decides), "state": text, "sha256": _seal(tensors, text)}
                 save_file(tensors, beside, metadata=header)
-        except OSError as error:
-            self.say(f"no resume point is written: {error.strerror or error}")
+        except (OSError, SafetensorError) as error:
+            if not (self.folder / _FILE).is_file():
+                self.remove()
+            self.say(f"no resume point is written: {getattr(error, 'strerror', None) or error}")
             self._due = float("inf")
             return
         now = time.monotonic()

@@ -84,7 +84,7 @@ def model_node(folder: Path, store: Store) -> Node:
         f"{body['model']} {body['preset']}",
         f"seed {body['seed']}",
         f"trained on {body['n_train']:,} samples",
-        f"epoch {chosen['epoch']} by {chosen['metric']} on {chosen['part']}",
+        f"epoch {chosen['epoch'] + 1} by {chosen['metric']} on {chosen['part']}",
     )
     kept = ("model", "preset", "seed", "modalities", "cohorts", "sample_type", "selection", "sidecar_hash", "release")
     facts = {k: body[k] for k in kept} | {"weights_sha256": body["weights"]["sha256"], "path": str(folder)}

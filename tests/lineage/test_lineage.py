@@ -73,6 +73,8 @@ def test_from_a_metric_to_the_files(study: Path) -> None:
     assert broken(chain) == []
     kinds = [node.kind for node in chain.walk()]
     assert kinds[:3] == ["metric", "evaluation", "model"]
+    (model,) = (node for node in chain.walk() if node.kind == "model")
+    assert "epoch 4 by loss on val" in model.says, "counted from 1, as training and the report do"
     matrices = {node.name for node in chain.walk() if node.kind == "matrix"}
     assert matrices == {"AAA rna"}, "of the model's own cohorts and modalities alone"
     assert {node.name for node in chain.walk() if node.kind == "table"} == {"patients", "outcomes"}

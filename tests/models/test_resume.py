@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 from model_runs import content, edited
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 import models.resume
@@ -174,6 +174,20 @@ def test_training_goes_on_where_no_point_can_be_written(tmp_path: Path) -> None:
     point.write(lambda: {"epoch": 1})
     point.write(lambda: {"epoch": 2})
     assert said == ["no resume point is written: Not a directory"]
+
+
+def test_a_full_disk_stops_no_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(tensors: Any, path: Path, metadata: Any) -> None:
+        path.write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full)
+    said: list[str] = []
+    point = ResumePoint(tmp_path / "point", {}, said.append)
+    point.write(lambda: {"epoch": 1})
+    point.write(lambda: {"epoch": 2})
+    assert said == ["no resume point is written: I/O error: No space left on device (os error 28)"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_writing_takes_a_small_share_of_the_time(tmp_path: Path) -> None:
