@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from omicstore.files import canonical_json
+from omicstore.errors import OmicstoreError
+from omicstore.files import TEMPORARY, canonical_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-__all__ = ["RowsHash", "hash_array", "hash_ids", "write_json"]
+__all__ = ["RowsHash", "hash_array", "hash_ids", "new_model", "write_json"]
 
 #: As many numbers are copied at once to be hashed.
 _CELLS = 1 << 20
@@ -25,6 +28,39 @@ def write_json(path: Path, value: Any) -> None:
     """Write `value` as canonical JSON, making the folder where needed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(canonical_json(value))
+
+
+@contextmanager
+def new_model(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `folder` that takes its place when the block ends well, and goes when it does not.
+
+    The model that was there stays until then. What a process that was killed left is swept first.
+
+    Raises
+    ------
+    OmicstoreError
+        If the weights could not be written, on a full disk for one.
+    """
+    from safetensors import SafetensorError
+
+    made, old = (folder.with_name(f"{TEMPORARY}{word}-{folder.name}") for word in ("new", "old"))
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    for left in (made, old):
+        shutil.rmtree(left, ignore_errors=True)
+    made.mkdir(parents=True)
+    try:
+        yield made
+        if folder.exists():
+            folder.rename(old)
+        made.rename(folder)
+    except SafetensorError as error:  # no OSError, though it is one of the disk
+        raise OmicstoreError(f"{folder} could not be written: {error}", run="make room on the disk") from error
+    finally:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def hash_ids(ids: Iterable[str]) -> str:

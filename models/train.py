@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import warnings
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -16,7 +15,7 @@ from models.best import KeepBest
 from models.card.model import write_card
 from models.checkpoint import save_checkpoint
 from models.datamodule import CohortDataModule
-from models.files import write_json
+from models.files import new_model, write_json
 from models.new.calibration import calibrate, save_calibration
 from models.registry import get_model
 from models.resume import ResumePoint, Resuming
@@ -215,8 +214,6 @@ def train(
         best = fit(module, data, config, devices=settings.devices, seed=settings.seed, advance=advance, resume=point)
     say(f"best epoch {best.epoch + 1}, val loss {best.loss:.4f}")
     calibrated = calibrate(module, best.weights, data)
-    if folder.exists():
-        shutil.rmtree(folder)
     state = data.state
     sidecar = facts | {
         "preset": settings.preset,
@@ -228,13 +225,14 @@ def train(
     }
     if settings.label is not None:
         sidecar["label"] = {"task": settings.label, "classes": list(data.classes)}
-    write_json(folder / "history.json", best.history)
-    sidecar["history"] = {"path": "history.json", "sha256": sha256_of(folder / "history.json")}
-    sidecar["calibration"] = save_calibration(folder, calibrated)
-    save_checkpoint(folder, weights=best.weights, state=state, config=config, sidecar=sidecar)
-    tune(folder, data, settings, say=say)
-    calibrate_heads(folder, data, settings)
-    write_card(folder)
+    with new_model(folder) as made:
+        write_json(made / "history.json", best.history)
+        sidecar["history"] = {"path": "history.json", "sha256": sha256_of(made / "history.json")}
+        sidecar["calibration"] = save_calibration(made, calibrated)
+        save_checkpoint(made, weights=best.weights, state=state, config=config, sidecar=sidecar)
+        tune(made, data, settings, say=say)
+        calibrate_heads(made, data, settings)
+        write_card(made)
     point.remove()
     return sidecar
 

@@ -36,7 +36,6 @@ def _make(asked: Asked) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         found = make_table(jobs, Path(folder) / "table.json", Finished(_FINISHED), advance=advance)
-    _FINISHED.unlink()
     rows, apart = [], []
     for row in found["rows"]:
         own = {k: v for k, v in row.items() if k not in ("setting", "seeds", "published")}
@@ -87,4 +86,5 @@ TABLE = Table(
         ),
     ),
     make=_make,
+    kept=_FINISHED,
 )

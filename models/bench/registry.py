@@ -96,6 +96,8 @@ class Table:
         Sentences on what of that can be compared with the rows, what cannot, and why.
     make
         Makes it: a body with ``rows``, and what else the table has.
+    kept
+        A file of finished trainings, with which a table that was stopped goes on; removed once the table is written.
     """
 
     title: str
@@ -105,6 +107,7 @@ class Table:
     published: tuple[Published, ...]
     comparable: tuple[str, ...]
     make: Callable[[Asked], dict[str, Any]]
+    kept: Path | None = None
 
 
 def get_table(name: str) -> Table:

@@ -62,4 +62,6 @@ def make(
         **body,
     }
     write_json(path, whole)
+    if table.kept is not None:
+        table.kept.unlink(missing_ok=True)
     return whole

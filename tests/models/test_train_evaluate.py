@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from model_runs import content, edited, run_evaluate, run_train
+from safetensors import SafetensorError
 
 from models.files import write_json
 from models.report.html import write_report
@@ -49,6 +50,20 @@ def test_another_seed_gives_other_weights(copied: Path) -> None:
     edited(copied, "train", seed=18)
     run_train(copied)
     assert (copied / "artifacts/aro/weights.safetensors").read_bytes() != before
+
+
+def test_a_full_disk_leaves_the_model_that_was_there(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = content(copied / "artifacts/aro")
+    edited(copied, "train", seed=18)
+
+    def fail(*_: object, **__: object) -> None:
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("safetensors.torch.save_file", fail)
+    with pytest.raises(OmicstoreError, match=r"artifacts/aro could not be written: I/O error: No space left"):
+        run_train(copied)
+    assert content(copied / "artifacts/aro") == before
+    assert [p.name for p in (copied / "artifacts").iterdir() if p.name.startswith(".tmp")] == []
 
 
 def test_sidecar_says_what_was_trained_on_what(trained: Path) -> None:
