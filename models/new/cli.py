@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from omicstore.cli.common import DryRun, Output, StudyMissingError, command, counted, find_store, find_study
+from omicstore.cli.common import DryRun, Output, StudyMissingError, command, find_store, find_study
 from omicstore.errors import UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import polars as pl
 
     from models.batch import MultiOmicsBatch
     from models.checkpoint import Checkpoint
@@ -28,9 +26,6 @@ if TYPE_CHECKING:
     from models.new.calibration import Calibration
 
 __all__ = ["embed", "impute", "predict"]
-
-#: Samples that are shown one by one.
-_SHOWN = 10
 
 #: What a source calls the two ways round.
 _ORIENTATION = {"rows": "features_in_columns", "columns": "features_in_rows"}
@@ -184,6 +179,7 @@ def _run(
     from models.cli import _need
 
     _need("torch", "lightning", "safetensors")
+    from models.new.show import show
     from models.new.write import FORMATS, check_folder, write_results
 
     _check(given, dry_run=dry_run)
@@ -230,7 +226,7 @@ def _run(
     if not dry_run and given.folder is not None:
         files = write_results(given.folder, tables, body, given.written_as)
     word = "would_write" if dry_run else "written"
-    out.result(body | {word: str(given.folder or ""), "files": sorted(files)}, lambda: _show(out, body, samples))
+    out.result(body | {word: str(given.folder or ""), "files": sorted(files)}, lambda: show(out, body, tables))
     if not dry_run:
         out.note(f"wrote {given.folder}: {', '.join(sorted(files))}")
 
@@ -354,37 +350,3 @@ def _part(given: Given, home: Path, checkpoint: Checkpoint) -> MultiOmicsBatch:
 
 def _names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
-
-
-def _show(out: Output, body: dict[str, Any], samples: pl.DataFrame) -> None:
-    from rich.table import Table
-
-    if body["model"]["simulated"]:
-        out.text("The model was trained on simulated data.")
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    percentiles = [name for name in samples.columns if name.endswith("_percentile")]
-    for name in ("sample", "given", *(f"{p.removesuffix('_percentile')}: farther than" for p in percentiles), ""):
-        table.add_column(name, no_wrap=True)
-    for row in samples.head(_SHOWN).iter_rows(named=True):
-        far = ["" if row[p] is None else f"{row[p]:.0f}%" for p in percentiles]
-        table.add_row(row["sample_id"], row["given"], *far, "outside" if row["outside"] else "")
-    out.print(table)
-    if (more := len(samples) - _SHOWN) > 0:
-        out.text(f"and {counted(more, 'more sample')}")
-    for name, told in body.items():
-        if isinstance(told, dict) and "median_width" in told:
-            out.text(
-                f"{name}: {told['n_features']:,} features of {counted(told['n_samples'], 'sample')} in {told['unit']},"
-                f" {told['level']:.0%} intervals of median width {told['median_width']}"
-            )
-        elif isinstance(told, dict) and "concordance" in told:
-            worth = "not judged on val" if told["concordance"] is None else f"C {told['concordance']:.3f} on val"
-            out.text(f"{name}: fitted on {told['n_fit']} patients with {told['events_fit']} events, {worth}")
-        elif name.startswith("head ") and isinstance(told, dict):
-            val = told["val"]
-            metric = val["metric"].replace("_", " ")
-            worth = f"{metric} {val['value']:.3f} on val (knowing nothing: {val['trivial']:.3f})"
-            out.text(f"{name}: {told['head']} on {told['task']}, {told['how']}; {worth}")
-        elif name == "classes":
-            judged = (f"{sets['accuracy']:.3f} from {view}" for view, sets in told["from"].items())
-            out.text(f"{told['task']}: sets of classes at {told['level']:.0%}; accuracy on val {', '.join(judged)}")
