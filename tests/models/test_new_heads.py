@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -100,7 +101,10 @@ def test_heads_answer_for_people_they_have_not_seen(
     shutil.copytree(study, tmp_path / "study")  # a test read is logged
     found = predicted(tmp_path / "study", tmp_path / "o", monkeypatch)
     assert set(found) == {"head.kind", "head.death", "head.curve", "samples"}
-    assert "head death: cox on OS, probe" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "head death: cox on OS, probe" in shown
+    assert "death: riskier than" in shown
+    assert re.search(r"(high|low) \(\d+%\)", shown)
     with omicstore.open(study / "data" / "store") as store:
         truth = store.table("labels").select("patient_id", "label")
     kinds = found["head.kind"].join(found["samples"], on="sample_id").join(truth, on="patient_id")
