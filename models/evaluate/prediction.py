@@ -11,7 +11,6 @@ from models.baselines.prediction import PCAReconstruction, Ridge, TrainMean
 from models.evaluate.bootstrap import estimate, patient_weights
 from models.evaluate.metrics import METRICS, feature_pearson, prediction_metrics, sample_errors
 from models.evaluate.sealing import error_rows, fitted_on
-from omicstore.errors import UnknownNameError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -251,14 +250,6 @@ def judge_imputation(trial: Trial, tables: Tables) -> None:
     if isinstance(asked, str):
         tables.add("imputation", {"not_applicable": asked}, plots={"imputation": []})
         return
-    for modality in [*asked.source, asked.target]:
-        if modality not in trial.module.axes:
-            raise UnknownNameError(
-                "modality of the trained model",
-                modality,
-                trial.module.axes,
-                run="edit evaluate.impute or train.modalities",
-            )
     found, features, made_of = imputation(
         trial.name, trial.module, trial.parts["train"], trial.test, trial.features[asked.target], trial.settings, asked
     )

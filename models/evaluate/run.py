@@ -83,6 +83,7 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str
     settings = EvaluateSettings.of(params)
     folder = root / "artifacts" / TrainSettings.of(params, model).model
     checkpoint = load_checkpoint(folder)
+    _check_names(settings, checkpoint, store)
     data = _data(root, store, checkpoint, settings)
     say(f"earlier reads of the test part of fold {data.fold}: {_times_read(data)} ({data.split.name}/{TEST_READS})")
     trial = _trial(root, store, checkpoint, data, settings)
@@ -111,6 +112,24 @@ def evaluate(root: Path, store: Store, *, say: Callable[[str], None], model: str
     )
     write_evaluated_card(root / "reports", folder)
     return sealed
+
+
+def _check_names(settings: EvaluateSettings, checkpoint: Checkpoint, store: Store) -> None:
+    """Raise where the settings name what the model or the store has not, before the test part is read."""
+    if not isinstance(settings.impute, str):
+        for modality in [*settings.impute.source, settings.impute.target]:
+            if modality not in checkpoint.module.axes:
+                raise UnknownNameError(
+                    "modality of the trained model",
+                    modality,
+                    checkpoint.module.axes,
+                    run="edit evaluate.impute or train.modalities",
+                )
+    if not isinstance(settings.classes, str):
+        held = label_tasks(store)
+        for asked in settings.classes:
+            if asked not in held:
+                raise UnknownNameError("task of labels", asked, held, run="edit evaluate.classes")
 
 
 def _trial(
@@ -173,9 +192,6 @@ def _labelled(store: Store, data: CohortDataModule, settings: EvaluateSettings, 
     if isinstance(settings.classes, str):
         return {}
     held = label_tasks(store)
-    for asked in settings.classes:
-        if asked not in held:
-            raise UnknownNameError("task of labels", asked, held, run="edit evaluate.classes")
     tasks = [*settings.classes, *sorted(more & set(held) - set(settings.classes))] if settings.classes else held
     return {name: Labelled.of(name, {p: labels_of(store, data.part(p), name) for p in PARTS}) for name in tasks}
 

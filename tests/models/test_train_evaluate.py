@@ -176,13 +176,17 @@ def test_too_little_follow_up_is_not_applicable(copied: Path, survival: dict[str
         ("train", {"config": {"lr": 1e30}}, "no val loss is finite"),
         ("evaluate", {"impute": {"from": "rna", "to": "meth"}}, "unknown modality of the trained model 'meth'"),
         ("evaluate", {"impute": {"from": "rna"}}, "Expected from and to"),
+        ("evaluate", {"classes": ["subtipe"]}, "unknown task of labels 'subtipe'"),
     ],
 )
 def test_mistakes_in_params_are_named(copied: Path, section: str, changes: dict[str, Any], message: str) -> None:
     edited(copied, section, **changes)
+    log = copied / "splits" / "default" / "test_reads.jsonl"
+    before = log.read_bytes()
     with pytest.raises(OmicstoreError) as caught:
         run_train(copied) if section == "train" else run_evaluate(copied)
     assert message in str(caught.value)
+    assert log.read_bytes() == before  # a mistake costs no read of the test part
 
 
 def test_paper_preset_trains_too(copied: Path) -> None:
